@@ -1,0 +1,53 @@
+# make demo      see it work: every twin checked, two of them trained
+# make test      pass the tests
+# Both make their own environment in .venv first; a second time that is already there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint types coverage wheel clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are newer than pyproject.toml as long as nothing has to be installed.
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[pictures]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[pictures,test,dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/gradtwin check
+	$(BIN)/gradtwin train zoo
+	$(BIN)/gradtwin train xor
+	@echo
+	@echo "The runs are in logs/. To look at their curves:"
+	@echo
+	@echo "    $(BIN)/gradtwin board"
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
