@@ -12,8 +12,9 @@ Adam, with g = dL/dp and t = 1 at the first update:
     v := beta2 v + (1 - beta2) g^2
     p := p - lr sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
 
-Source: D. P. Kingma and J. Ba, Adam: A Method for Stochastic Optimization (2015), in the order of computation
-given at the end of its section 2, which is also TensorFlow's: epsilon is added to the square root of the *biased* v.
+Source: D. P. Kingma and J. Ba, Adam: A Method for Stochastic Optimization (2015), in the order of
+computation given at the end of its section 2, which is also TensorFlow's: epsilon is added to the
+square root of v as it stands, not to that of the corrected v.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Gradient descent and Adam by hand: against printed numbers, against Keras's own, and against planted faults."""
+"""Gradient descent and Adam by hand, against numbers worked on paper, Keras's own, and planted faults."""
 
 import copy
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 UPDATES = 1_000
 # Both walks round once or more per update; over 1,000 updates the differences stay far below these.
-CLOSE = {"float64": dict(rtol=1e-11, atol=1e-13), "float32": dict(rtol=1e-4, atol=2e-5)}
+CLOSE = {"float64": {"rtol": 1e-11, "atol": 1e-13}, "float32": {"rtol": 1e-4, "atol": 2e-5}}
 
 
 @pytest.fixture(params=["float64", "float32"])
@@ -25,7 +25,7 @@ def dtype(request):
     keras.config.set_floatx(before)
 
 
-def start(dtype):
+def _start(dtype):
     rng = np.random.default_rng(7)
     return {"W": rng.normal(size=(3, 4)).astype(dtype), "b": rng.normal(size=4).astype(dtype)}
 
@@ -41,8 +41,8 @@ def gradients_at(params, step):
     }
 
 
-def walk_by_keras(optimizer, dtype):
-    variables = {name: keras.Variable(value, dtype=dtype) for name, value in start(dtype).items()}
+def _walk_by_keras(optimizer, dtype):
+    variables = {name: keras.Variable(value, dtype=dtype) for name, value in _start(dtype).items()}
     for step in range(UPDATES):
         now = {name: keras.ops.convert_to_numpy(v) for name, v in variables.items()}
         slopes = gradients_at(now, step)
@@ -50,29 +50,29 @@ def walk_by_keras(optimizer, dtype):
     return {name: keras.ops.convert_to_numpy(v) for name, v in variables.items()}
 
 
-def walk_by_hand(update, params):
+def _walk_by_hand(update, params):
     state = optimizers.adam_state(params)
     for step in range(UPDATES):
         params, state = update(params, gradients_at(params, step), state)
     return params
 
 
-def gradient_descent_0_003(params, gradients, state):
+def _gradient_descent_0_003(params, gradients, state):
     return optimizers.gradient_descent(params, gradients, 0.003), state
 
 
-def adam_0_001(params, gradients, state):
+def _adam_0_001(params, gradients, state):
     return optimizers.adam(params, gradients, state, 0.001)
 
 
-def adam_with_exact_betas(params, gradients, state):
+def _adam_with_exact_betas(params, gradients, state):
     return optimizers.adam(params, gradients, state, 0.001, beta1=0.875, beta2=1 - 2**-10)
 
 
 def test_gradient_descent_is_keras_sgd_over_1000_updates(dtype):
     """1,000 updates end where Keras's SGD ends."""
-    expected = walk_by_keras(keras.optimizers.SGD(0.003), dtype)
-    by_hand = walk_by_hand(gradient_descent_0_003, start(dtype))
+    expected = _walk_by_keras(keras.optimizers.SGD(0.003), dtype)
+    by_hand = _walk_by_hand(_gradient_descent_0_003, _start(dtype))
     for name, value in expected.items():
         np.testing.assert_allclose(by_hand[name], value, **CLOSE[dtype])
 
@@ -83,16 +83,16 @@ def test_adam_is_keras_adam_over_1000_updates(dtype):
     Keras rounds beta to float32 before it raises it to the power t, even when everything else is float64.
     """
     keras_adam = keras.optimizers.Adam(0.001, beta_1=0.875, beta_2=1 - 2**-10, epsilon=1e-8)
-    expected = walk_by_keras(keras_adam, dtype)
-    by_hand = walk_by_hand(adam_with_exact_betas, start(dtype))
+    expected = _walk_by_keras(keras_adam, dtype)
+    by_hand = _walk_by_hand(_adam_with_exact_betas, _start(dtype))
     for name, value in expected.items():
         np.testing.assert_allclose(by_hand[name], value, **CLOSE[dtype])
 
 
 def test_adam_at_its_defaults_is_keras_adam_up_to_keras_rounding_of_beta(dtype):
     """With beta 0.9 and 0.999 both end at the same place, but for Keras's float32 betas (about 1e-5)."""
-    expected = walk_by_keras(keras.optimizers.Adam(0.001, epsilon=1e-8), dtype)
-    by_hand = walk_by_hand(adam_0_001, start(dtype))
+    expected = _walk_by_keras(keras.optimizers.Adam(0.001, epsilon=1e-8), dtype)
+    by_hand = _walk_by_hand(_adam_0_001, _start(dtype))
     for name, value in expected.items():
         np.testing.assert_allclose(by_hand[name], value, rtol=1e-4, atol=2e-5)
 
@@ -120,27 +120,28 @@ def adam_whose_count_starts_late(params, gradients, state):
 )
 def test_a_wrong_adam_does_not_pass_for_keras_adam(fault):
     """The comparison with Keras in float64 refuses each planted fault."""
-    right = walk_by_hand(adam_0_001, start("float64"))
-    wrong = walk_by_hand(fault, start("float64"))
+    right = _walk_by_hand(_adam_0_001, _start("float64"))
+    wrong = _walk_by_hand(fault, _start("float64"))
     assert not all(np.allclose(wrong[name], right[name], **CLOSE["float64"]) for name in right)
 
 
 def test_gradient_descent_on_numbers_worked_on_paper():
-    """p = 2, dL/dp = 3, lr = 0.5 gives 2 - 1.5 = 0.5."""
+    """From p = 2 with dL/dp = 3 and lr = 0.5 to 2 - 1.5 = 0.5."""
     assert optimizers.gradient_descent({"p": np.array([2.0])}, {"p": np.array([3.0])}, 0.5)["p"] == [0.5]
 
 
 def test_first_adam_step_is_the_learning_rate_whatever_the_gradient():
     """At t = 1 the two corrections cancel: |step| = lr |g| / (|g| + epsilon / sqrt(1 - beta2))."""
     g = np.array([1e-3, -5.0, 2e4])
-    params, state = optimizers.adam({"p": np.zeros(3)}, {"p": g}, optimizers.adam_state({"p": np.zeros(3)}), 0.1)
+    params = {"p": np.zeros(3)}
+    params, state = optimizers.adam(params, {"p": g}, optimizers.adam_state(params), 0.1)
     expected = -0.1 * g / (np.abs(g) + 1e-8 / np.sqrt(1 - 0.999))
     np.testing.assert_allclose(params["p"], expected, rtol=1e-12)
     assert state["t"] == 1
 
 
 def test_two_adam_steps_on_numbers_worked_on_paper():
-    """g = 1 then g = 0: m = 0.1 then 0.09, v = 0.001 then 0.000999, t = 2."""
+    """With g = 1 then g = 0: m = 0.1 then 0.09, v = 0.001 then 0.000999, t = 2."""
     params = {"p": np.array(0.0)}
     state = optimizers.adam_state(params)
     params, state = optimizers.adam(params, {"p": np.array(1.0)}, state, 1.0, epsilon=0.0)
@@ -152,7 +153,7 @@ def test_two_adam_steps_on_numbers_worked_on_paper():
 
 def test_nothing_that_comes_in_is_modified(dtype):
     """Parameters, gradients and state keep their values; results keep the dtype."""
-    params = start(dtype)
+    params = _start(dtype)
     gradients = gradients_at(params, 0)
     state = optimizers.adam(params, gradients, optimizers.adam_state(params), 0.1)[1]
     before = copy.deepcopy((params, gradients, state))
