@@ -1,6 +1,5 @@
 """Every dataset by its name."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import as_file, files
@@ -11,7 +10,7 @@ import numpy as np
 from gradtwin.datasets.csv_file import load_csv
 from gradtwin.datasets.dataset import Dataset, one_hot
 from gradtwin.datasets.mnist import MnistNotFound, load_mnist
-from gradtwin.errors import InputError
+from gradtwin.errors import InputError, did_you_mean
 
 FILES = files("gradtwin.datasets") / "files"
 
@@ -33,9 +32,7 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
         return _mnist_or_digits(data_dir)
     if name in SHIPPED:
         return SHIPPED[name]()
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"Unknown dataset {name!r}. {hint}There are {', '.join(NAMES)}.")
+    raise InputError(f"Unknown dataset {name!r}.{did_you_mean(name, NAMES)} There are {', '.join(NAMES)}.")
 
 
 def _xor() -> Dataset:

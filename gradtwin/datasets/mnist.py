@@ -109,6 +109,8 @@ def _verified(parts: Sequence[tuple[str | Path, np.ndarray]]) -> MnistArrays:
     for (source, images), (labels_source, labels) in zip(parts[::2], parts[1::2], strict=True):
         if images.ndim != 3 or labels.ndim != 1 or images.dtype != np.uint8 or not images.size:
             raise InputError(f"{source} holds {images.dtype} {images.shape}; expected images of bytes.")
+        if labels.dtype != np.uint8:
+            raise InputError(f"{labels_source} holds labels as {labels.dtype}; expected bytes.")
         if len(images) != len(labels):
             raise InputError(
                 f"{source} holds {len(images)} images, but {labels_source} {len(labels)} labels."
