@@ -1,0 +1,205 @@
+"""The pages say what the code does: links, formulas' names, examples, commands."""
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from gradtwin import catalog
+from gradtwin.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+DERIVATIONS = ROOT / "docs" / "derivations"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("logs/*.md")])
+NETWORKS = [name for name in catalog.names() if not name.startswith("node_")]
+NODES = [name for name in catalog.names() if name.startswith("node_")]
+
+# The page of a network of any depth writes out three layers; its gradients are compared at that depth.
+WRITTEN_OUT = {"mnist": (6, 5, 4, 3)}
+
+
+def relative(page):
+    """Name a page by its path in the project."""
+    return str(page.relative_to(ROOT))
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=relative)
+
+
+def blocks(text, *languages):
+    """Give the fenced blocks of the given languages, as (language, body)."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [(language, body) for language, body in fenced if language in languages]
+
+
+def without_code(text):
+    """Take out fenced blocks and code spans."""
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+# ---- derivations -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_has_a_derivation_page_that_names_every_gradient(name):
+    """Each key of what `backward` returns stands on the page of the network as `d<key>`."""
+    twin = catalog.get(name)
+    twin = twin.resize(WRITTEN_OUT[name]) if name in WRITTEN_OUT else twin
+    params, batch = twin.point(0)
+    _, cache = twin.manual.forward(params, *batch)
+    page = (DERIVATIONS / f"{name}.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `d(\w+)` \|", page, flags=re.MULTILINE))
+    assert named >= set(twin.manual.backward(params, cache))
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_node_stands_on_the_page_of_nodes(name):
+    """The page of nodes has a row for each node in the catalogue."""
+    assert f"| `{name}` |" in (DERIVATIONS / "nodes.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "nodes"])
+def test_every_derivation_page_has_all_its_parts(name):
+    """Loss, chain rule, stability, the source's faults and an example: no page leaves one out."""
+    page = (DERIVATIONS / f"{name}.md").read_text(encoding="utf-8").lower()
+    parts = ["**loss", "numeric stability", "where the source went wrong", "## example"]
+    assert [part for part in parts if part not in page] == []
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "nodes"])
+def test_the_numbers_of_every_example_are_what_the_code_gives(name):
+    """Every `>>>` line of the page is run; what it prints is what the page shows."""
+    assert failed_examples((DERIVATIONS / f"{name}.md").read_text(encoding="utf-8")) == 0
+
+
+def test_a_wrong_number_in_an_example_is_seen():
+    """The runner of examples sees one planted wrong number."""
+    page = (DERIVATIONS / "gates.md").read_text(encoding="utf-8")
+    assert failed_examples(page.replace("'w': 5.0", "'w': 1.0")) == 1
+
+
+def failed_examples(text):
+    """Run the `>>>` lines of all pycon blocks in one namespace and count the failures."""
+    examples = "\n".join(body for _, body in blocks(text, "pycon"))
+    test = doctest.DocTestParser().get_doctest(examples, {}, "page", None, 0)
+    result = doctest.DocTestRunner(verbose=False).run(test, out=lambda _: None)
+    assert result.attempted > 0
+    return result.failed
+
+
+# ---- links and mathematics -------------------------------------------------------------------------
+
+
+@each_page
+def test_every_relative_link_resolves(page):
+    """Each link within the project leads to a file, and its anchor to a heading of that file."""
+    assert broken_links(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_broken_link_is_seen():
+    """A missing file and a missing heading are both reported."""
+    text = "[a](docs/none.md) [b](README.md#no-such-heading) [c](https://example.org/x.md) [d](README.md)"
+    assert broken_links(ROOT / "README.md", text) == ["docs/none.md", "README.md#no-such-heading"]
+
+
+def broken_links(page, text):
+    """List the targets of a page's relative links that lead nowhere."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", without_code(text))
+    return [t for t in targets if not re.match(r"[a-z]+:", t) and not resolves(page, t)]
+
+
+def resolves(page, target):
+    """Tell whether a relative target is there, with its heading if it names one."""
+    path, _, anchor = target.partition("#")
+    file = (page.parent / path).resolve() if path else page
+    return file.exists() and (not anchor or anchor in anchors(file.read_text(encoding="utf-8")))
+
+
+def anchors(text):
+    """Give the anchors GitHub makes of a page's headings."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_mathematics_survives_markdown(page):
+    """No escaped punctuation in a formula, no bar in one inside a table, no blank at its ends, no lone dollar."""
+    text = without_code(page.read_text(encoding="utf-8"))
+    formulas = re.findall(r"\$\$.*?\$\$|\$[^$]+?\$", text, flags=re.DOTALL)
+    assert [f for f in formulas if re.search(r"\\[^a-zA-Z]", f)] == []
+    assert [f for f in formulas if not f.startswith("$$") and (f[1] == " " or f[-2] == " ")] == []
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert [row for row in rows if any("|" in f for f in re.findall(r"\$[^$]+\$", row))] == []
+    assert text.count("$") % 2 == 0
+
+
+# ---- commands and code -----------------------------------------------------------------------------
+
+
+def shown_commands(text, program):
+    """List the command lines of a program in a page's shell blocks, without prompt and comment."""
+    bodies = [body for _, body in blocks(text, "sh", "console", "text")]
+    lines = [line.removeprefix("$ ").strip() for body in bodies for line in body.splitlines()]
+    return [line.split("  #")[0].split()[1:] for line in lines if line.startswith(program + " ")]
+
+
+@each_page
+def test_the_commands_shown_exist(page):
+    """Each `gradtwin` line parses, names known twins, and each `make` target is in the Makefile."""
+    text = page.read_text(encoding="utf-8")
+    for words in shown_commands(text, "gradtwin"):
+        parse(words)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target, *_ in shown_commands(text, "make"):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def parse(words):
+    """Parse a command line without running it; raise if it names a command or an option that is not there."""
+    group = typer.main.get_command(app)
+    if words[0].startswith("-"):
+        return
+    command = group.commands[words[0]]
+    command.make_context(words[0], list(words[1:]))
+
+
+@pytest.mark.parametrize("words", [["chek", "xor"], ["check", "xor", "--precision", "64"]])
+def test_a_command_that_does_not_exist_is_seen(words):
+    """A mistyped command and an unknown option do not parse."""
+    with pytest.raises(Exception, match=r"chek|precision"):
+        parse(words)
+
+
+def run(*words, cwd):
+    """Run this Python with the given arguments in another folder; give what it prints."""
+    done = subprocess.run([sys.executable, *words], cwd=cwd, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def numbers_masked(text):
+    """Replace numbers and runs of blanks, which differ from machine to machine."""
+    return re.sub(r"\s+", " ", re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", text)).strip()
+
+
+def python_blocks_with_output():
+    """Pair every Python block of the README with the text block that follows it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    fenced = blocks(text, "python", "text", "sh", "console")
+    return [
+        (body, fenced[i + 1][1])
+        for i, (language, body) in enumerate(fenced[:-1])
+        if language == "python" and fenced[i + 1][0] == "text"
+    ]
+
+
+def test_the_python_of_the_readme_prints_what_the_readme_shows(tmp_path):
+    """Each Python block of the README runs as it stands and prints the block below it, numbers aside."""
+    pairs = python_blocks_with_output()
+    assert len(pairs) == len(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")) > 0
+    for code, shown in pairs:
+        assert numbers_masked(run("-c", code, cwd=tmp_path)) == numbers_masked(shown)
