@@ -1,0 +1,8 @@
+"""Check hand-derived gradients against TensorFlow's, and say who is wrong, where and why."""
+
+from gradtwin.check import check, check_gradients
+from gradtwin.errors import Disagreement, InputError
+from gradtwin.report import Report
+from gradtwin.twin import TrainingDefaults, Twin
+
+__all__ = ["Disagreement", "InputError", "Report", "TrainingDefaults", "Twin", "check", "check_gradients"]

@@ -1,0 +1,226 @@
+"""Compare the hand-derived gradients of a twin, tensor by tensor, with TensorFlow's."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradtwin import catalog
+from gradtwin.errors import InputError
+from gradtwin.report import Report, TensorReport, Worst
+from gradtwin.tensorflow_side import ROUTES, ReferenceRun, differentiate, resolve
+from gradtwin.twin import Twin, argument_names
+from manual_grads import Array, Cache, Params
+
+DTYPES = ("float32", "float64")
+BOUND_ULPS = 64.0
+
+
+def check(
+    twin: Twin | str, *, dtype: str = "float64", route: str = "tape", seed: int = 0, thorough: bool = False
+) -> Report:
+    """Check one twin at the operating point drawn from `seed`.
+
+    Args:
+        twin: a Twin, or the name of a built-in one.
+        dtype: "float64" or "float32"; both sides compute in it.
+        route: how TensorFlow differentiates: "tape", "gradients" or "xla".
+        seed: draws the operating point.
+        thorough: reserved for the slower witnesses.
+
+    Returns:
+        The report: the losses first, then every gradient.
+
+    Raises:
+        InputError: an unknown twin, dtype or route, or a side that breaks the contract of a twin.
+    """
+    twin = catalog.get(twin) if isinstance(twin, str) else twin
+    _require(dtype, DTYPES, "dtype")
+    params, batch = twin.point(seed)
+    case = Case(
+        name=twin.name,
+        manual=lambda p, *b: _run_twin(twin, p, *b),
+        reference=resolve(twin.reference),
+        params=_cast(params, dtype),
+        batch=_cast(dict(zip(twin.batch_names(batch), batch, strict=True)), dtype),
+        dtype=dtype,
+        route=route,
+        seed=seed,
+        command=f"gradtwin check {twin.name} --dtype {dtype} --route {route} --seed {seed}",
+    )
+    return case.run()
+
+
+def check_gradients(
+    manual: Callable[..., tuple[Array, Params]],
+    reference: Callable[..., Any],
+    params: Params,
+    *batch: Array,
+    route: str = "tape",
+    name: str | None = None,
+) -> Report:
+    """Check your own gradient against TensorFlow's of your own loss.
+
+    Args:
+        manual: `manual(params, *batch) -> (loss, gradients)` in numpy; `gradients` has the keys and shapes
+            of `params`.
+        reference: `reference(params, *batch)` in TensorFlow, the same loss as a scalar tensor.
+        params: the parameters, a dictionary of float32 or float64 arrays, all of one dtype.
+        *batch: whatever else both functions take.
+        route: "tape", "gradients" or "xla".
+        name: what the report calls the pair; by default the manual function's name.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: params or gradients that are no dictionaries of float arrays, other keys, shapes or
+            dtypes than the parameters', or values that are not finite.
+    """
+    if not isinstance(params, Mapping) or not params:
+        raise InputError(f"params: expected a dictionary of arrays, got {_describe(params)}.")
+    dtypes = {str(np.asarray(p).dtype) for p in params.values()}
+    if len(dtypes) > 1:
+        raise InputError(f"params: expected arrays of one dtype, got {', '.join(sorted(dtypes))}: cast them to one.")
+    names = argument_names(manual, len(batch))
+    case = Case(
+        name=name or getattr(manual, "__name__", "manual"),
+        manual=lambda p, *b: _run_function(manual, p, *b),
+        reference=resolve(reference),
+        params=dict(params),
+        batch={key: np.asarray(array) for key, array in zip(names, batch, strict=True)},
+        dtype=dtypes.pop(),
+        route=route,
+    )
+    return case.run()
+
+
+@dataclass(frozen=True)
+class ManualRun:
+    """What the hand-derived side says: the loss, its gradients, and the named intermediates it kept."""
+
+    loss: Array
+    gradients: Params
+    cache: Cache
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison: both sides, the point, the dtype and the route."""
+
+    name: str
+    manual: Callable[..., ManualRun]
+    reference: Callable[..., Any]
+    params: Params
+    batch: Params
+    dtype: str
+    route: str
+    seed: int = 0
+    command: str = ""
+
+    def run(self) -> Report:
+        """Run both sides and compare them."""
+        _require(self.route, ROUTES, "route")
+        _validate_point(self.params, self.batch)
+        manual = self.manual(self.params, *self.batch.values())
+        _validate_gradients(manual, self.params, self.batch)
+        names = list(manual.gradients)
+        reference = differentiate(self.reference, self.params, self.batch, names, route=self.route)
+        return self._judge(manual, reference)
+
+    def _judge(self, manual: ManualRun, reference: ReferenceRun) -> Report:
+        loss = _compare("loss", np.asarray(manual.loss), reference.loss)
+        rows = [loss] + [
+            _compare(name, np.asarray(gradient), reference.gradients[name])
+            for name, gradient in manual.gradients.items()
+        ]
+        verdict = next((v for v in ("undecidable", "disagree") if any(r.verdict == v for r in rows)), "agree")
+        forward_differs = loss.verdict != "agree"
+        notes = ("  The two losses differ, so their gradients are not comparable.",) if forward_differs else ()
+        return Report(
+            twin=self.name,
+            dtype=self.dtype,
+            route=self.route,
+            seed=self.seed,
+            verdict=verdict,
+            tensors=tuple(rows),
+            blame="forward" if forward_differs else None,
+            command=self.command,
+            notes=notes,
+        )
+
+
+def _compare(name: str, manual: Array, reference: Array | None) -> TensorReport:
+    """Judge one tensor: error = |manual - reference| in ulp of the largest magnitude, at most 64."""
+    if reference is None:
+        reference = np.zeros_like(manual)
+    if manual.shape != reference.shape:
+        raise InputError(
+            f"{name}: manual has shape {manual.shape}, TensorFlow {reference.shape}: expected the same shape."
+        )
+    difference = np.abs(manual.astype(np.float64) - reference.astype(np.float64))
+    finite = np.isfinite(manual) & np.isfinite(reference)
+    index = np.unravel_index(np.argmax(np.where(finite, difference, np.inf)), manual.shape)
+    scale = np.abs(reference[finite]).max(initial=np.finfo(manual.dtype).tiny)
+    error = float(difference[index] / np.spacing(scale)) if finite.all() else float("nan")
+    verdict = "undecidable" if not finite.all() else "agree" if error <= BOUND_ULPS else "disagree"
+    worst = Worst(tuple(int(i) for i in index), float(manual[index]), float(reference[index]))
+    return TensorReport(name, manual.shape, str(manual.dtype), verdict, error, BOUND_ULPS, worst)
+
+
+def _run_twin(twin: Twin, params: Params, *batch: Array) -> ManualRun:
+    loss, cache = twin.manual.forward(params, *batch)
+    return ManualRun(loss, twin.manual.backward(params, cache), cache)
+
+
+def _run_function(manual: Callable[..., Any], params: Params, *batch: Array) -> ManualRun:
+    answer = manual(params, *batch)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise InputError(f"The manual function: expected (loss, gradients), got {_describe(answer)}.")
+    return ManualRun(answer[0], answer[1], {})
+
+
+def _validate_point(params: Params, batch: Params) -> None:
+    for name, array in (params | batch).items():
+        array = np.asarray(array)
+        if name in params and array.dtype not in (np.float32, np.float64):
+            raise InputError(f"params[{name!r}]: expected a float32 or float64 array, got {array.dtype}: cast it.")
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{name}: expected an array of numbers, got dtype {array.dtype}.")
+        if array.size == 0:
+            raise InputError(f"{name}: expected at least one entry, got an empty array of shape {array.shape}.")
+        if not np.isfinite(array).all():
+            raise InputError(f"{name}: expected finite numbers, got NaN or infinity.")
+
+
+def _validate_gradients(manual: ManualRun, params: Params, batch: Params) -> None:
+    gradients = manual.gradients
+    if not isinstance(gradients, Mapping):
+        raise InputError(f"The manual gradients: expected a dictionary of arrays, got {_describe(gradients)}.")
+    missing = [name for name in params if name not in gradients]
+    if missing:
+        raise InputError(f"The manual gradients lack {', '.join(missing)}: expected one for each parameter.")
+    known = params | batch | {k: v for k, v in manual.cache.items() if isinstance(v, np.ndarray | np.generic)}
+    for name, gradient in gradients.items():
+        if name not in known:
+            raise InputError(f"The manual gradients hold {name!r}, which is no parameter, input or intermediate.")
+        gradient, tensor = np.asarray(gradient), np.asarray(known[name])
+        if gradient.shape != tensor.shape:
+            raise InputError(f"Gradient of {name}: expected shape {tensor.shape}, got {gradient.shape}.")
+        if gradient.dtype != tensor.dtype:
+            raise InputError(f"Gradient of {name}: expected dtype {tensor.dtype}, got {gradient.dtype}.")
+
+
+def _cast(arrays: Mapping[str, Array], dtype: str) -> Params:
+    """Bring every float array to the dtype; whole numbers, such as labels, stay as they are."""
+    return {k: v.astype(dtype) if np.asarray(v).dtype.kind == "f" else v for k, v in arrays.items()}
+
+
+def _require(value: str, allowed: tuple[str, ...], what: str) -> None:
+    if value not in allowed:
+        raise InputError(f"{what}: expected {', '.join(allowed[:-1])} or {allowed[-1]}, got {value!r}.")
+
+
+def _describe(thing: Any) -> str:
+    return "None" if thing is None else f"a {type(thing).__name__}"

@@ -1,0 +1,143 @@
+"""Report: what comes of comparing two sides."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradtwin.errors import Disagreement
+
+PASSING = ("agree", "kink", "rounding")
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The entry with the largest error: its index, and what each side (and a witness) says there."""
+
+    index: tuple[int, ...]
+    manual: float
+    reference: float
+    witness: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain numbers and lists."""
+        return {"index": list(self.index), "manual": self.manual, "reference": self.reference, "witness": self.witness}
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One tensor's gradient on both sides.
+
+    `error_ulps` is the largest difference, `bound_ulps` the largest allowed one, both in units of the last
+    place of `scale`, the magnitude the gradient's rounding is measured at.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    verdict: str
+    error_ulps: float
+    bound_ulps: float
+    worst: Worst
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the tensor's row as plain data."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "verdict": self.verdict,
+            "error_ulps": self.error_ulps,
+            "bound_ulps": self.bound_ulps,
+            "worst": self.worst.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a check.
+
+    Attributes:
+        verdict: "agree", "rounding", "kink", "disagree" or "undecidable".
+        blame: None, "manual", "reference" or "forward" (the two losses differ).
+        cause: the likely cause in one line, or None.
+        tensors: one row a tensor, the loss first, then the gradients from the loss backwards.
+        command: the command line that repeats the check.
+        notes: what else the reader should know.
+    """
+
+    twin: str
+    dtype: str
+    route: str
+    seed: int
+    verdict: str
+    tensors: tuple[TensorReport, ...]
+    blame: str | None = None
+    cause: str | None = None
+    command: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the hand gradient may be trusted at this point."""
+        return self.verdict in PASSING
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report as plain data, ready for JSON."""
+        return {
+            "twin": self.twin,
+            "dtype": self.dtype,
+            "route": self.route,
+            "seed": self.seed,
+            "verdict": self.verdict,
+            "blame": self.blame,
+            "cause": self.cause,
+            "tensors": [tensor.to_dict() for tensor in self.tensors],
+        }
+
+    def raise_for_disagreement(self) -> None:
+        """Raise `Disagreement`, with the report as its text, unless the sides agree."""
+        if not self.agrees:
+            raise Disagreement(str(self))
+
+    def __str__(self) -> str:
+        return "\n".join([_headline(self), *_table(self), *failure_lines(self), *self.notes])
+
+
+def _headline(report: Report) -> str:
+    blame = f", blame: {report.blame}" if report.blame else ""
+    return f"{report.twin}  {report.dtype}  {report.route}  seed {report.seed}: {report.verdict}{blame}"
+
+
+def _table(report: Report) -> list[str]:
+    width = max(len("tensor"), *(len(label(t.name)) for t in report.tensors)) if report.tensors else 6
+    header = f"  {'tensor':<{width}}  {'shape':<12} {'error':>10} {'bound':>10}  verdict"
+    rows = [
+        f"  {label(t.name):<{width}}  {shape_text(t.shape):<12} {t.error_ulps:>10.3g} {t.bound_ulps:>10.3g}  {t.verdict}"
+        for t in report.tensors
+    ]
+    return [header + "   (error and bound in ulp)", *rows]
+
+
+def failure_lines(report: Report) -> list[str]:
+    """Say where each failing tensor is worst, what both sides have there, why, and how to see it again."""
+    bad = [t for t in report.tensors if t.verdict not in ("agree", "kink")]
+    lines = [
+        f"  {label(t.name)}{list(t.worst.index)}: manual {t.worst.manual!r}, TensorFlow {t.worst.reference!r}"
+        + (f", witness {t.worst.witness!r}" if t.worst.witness is not None else "")
+        + f"; {t.error_ulps:.3g} ulp apart, at most {t.bound_ulps:.3g} allowed"
+        for t in bad
+    ]
+    if report.cause:
+        lines.append(f"  likely cause: {report.cause}")
+    if bad and report.command:
+        lines.append(f"  repeat: {report.command}")
+    return lines
+
+
+def label(name: str) -> str:
+    """Write a tensor's row as the page writes it: the loss as `loss`, a gradient as `d<name>`."""
+    return name if name == "loss" else f"d{name}"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape in brackets: [16, 7], and [] for a scalar."""
+    return "[" + ", ".join(map(str, shape)) + "]"
