@@ -1,6 +1,7 @@
-# make demo      see it work: every twin checked, two of them trained
-# make test      pass the tests
-# Both make their own environment in .venv first; a second time that is already there.
+## make demo      see it work: every twin checked, two of them trained
+## make test      pass the tests
+## make lint, make types, make coverage, make wheel, make clean
+## Each makes its own environment in .venv first; the second time that is already there.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo test lint types coverage wheel clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^## //p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -37,7 +38,6 @@ test: $(VENV)/.installed-dev
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

@@ -1,0 +1,5 @@
+"""`python -m gradtwin` is `gradtwin`."""
+
+from gradtwin.cli import main
+
+main()

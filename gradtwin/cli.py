@@ -1,0 +1,166 @@
+"""The command line: read what was asked, call the library, hand what comes of it to `gradtwin.rendering`.
+
+Nothing here loads TensorFlow: each command imports what it needs when it runs, so that `gradtwin --help` and
+`gradtwin list` answer at once.
+
+Exit status: 0 all well; 1 a check failed; 2 wrong usage or bad input, one line on stderr; 130 stopped by Ctrl-C.
+"""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO, cast
+
+import typer
+
+from gradtwin.chatter import silence_tensorflow
+from gradtwin.errors import InputError
+
+if TYPE_CHECKING:
+    from gradtwin.report import Report
+    from gradtwin.twin import Twin
+
+CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+Dtype = Literal["float64", "float32"]
+Route = Literal["tape", "gradients", "xla"]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its status."""
+    silence_tensorflow()
+    cast(TextIO, sys.stdout).reconfigure(errors="replace")  # type: ignore[attr-defined]
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: the words after `gradtwin`; those of the process if None.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        status = app(arguments, prog_name="gradtwin", standalone_mode=False)
+        sys.stdout.flush()
+        return status or 0
+    except InputError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:
+        # The reader has gone (`gradtwin list | head -1`); leave Python nothing to complain about at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        # Typer's usage errors have had several base classes in its history; all of them can word themselves.
+        if not hasattr(error, "format_message"):
+            raise
+        command = getattr(getattr(error, "ctx", None), "command_path", "gradtwin")
+        message = error.format_message().replace("Value error, ", "").rstrip(".?")
+        return _refuse(f"{message}. {command} --help names what there is.")
+
+
+@app.callback(invoke_without_command=True)
+def gradtwin(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Check hand-written gradients against TensorFlow's, and train both sides in lockstep."""
+    if version:
+        typer.echo(f"gradtwin {importlib.metadata.version('gradtwin')}")
+    elif context.invoked_subcommand is None:
+        from gradtwin import rendering
+
+        typer.echo(context.get_help())
+        rendering.print_first_steps()
+
+
+@app.command("list")
+def list_twins(json: Json = False) -> None:
+    """Name every twin, with its size, loss, data and source."""
+    from gradtwin import catalog, rendering
+
+    rows = [rendering.twin_row(twin) for twin in catalog.twins()]
+    if json:
+        rendering.print_json(rows)
+    else:
+        rendering.print_twins(rows)
+
+
+@app.command()
+def check(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME | FILE.py[:OBJECT]]...", help="What to check; every twin if absent."),
+    ] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Only this dtype.")] = None,
+    route: Annotated[Route | None, typer.Option(help="Only this way to TensorFlow's gradient.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the operating point.")] = 0,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Ask the slower witnesses too.")] = False,
+    json: Json = False,
+) -> None:
+    """Compare every hand-written gradient with TensorFlow's.
+
+    Without --dtype in float64 and float32, without --route by all three routes: eager tape, graph, XLA.
+    """
+    from gradtwin import rendering
+
+    with _stdout_kept_clean(json):
+        reports = _checks(_asked_for(targets), dtype, route, seed, thorough)
+        done = list(reports) if json else rendering.print_checks(reports)
+    if json:
+        rendering.print_json([report.to_dict() for report in done])
+    if not all(report.agrees for report in done):
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _asked_for(targets: list[str] | None) -> "dict[str, Twin]":
+    """Find the twins of the names and files on the command line, each under what names it there."""
+    from gradtwin import catalog, twin_files
+
+    twins: dict[str, Twin] = {}
+    for target in targets or catalog.names():
+        twins |= twin_files.load(target) if twin_files.is_file_target(target) else {target: catalog.get(target)}
+    return twins
+
+
+def _checks(
+    twins: "dict[str, Twin]", dtype: Dtype | None, route: Route | None, seed: int, thorough: bool
+) -> "Iterator[Report]":
+    from gradtwin.check import check as check_twin
+
+    dtypes = [dtype] if dtype else ["float64", "float32"]
+    routes = [route] if route else ["tape", "gradients", "xla"]
+    for (target, twin), one_dtype, one_route in itertools.product(twins.items(), dtypes, routes):
+        report = check_twin(twin, dtype=one_dtype, route=one_route, seed=seed, thorough=thorough)
+        command = f"gradtwin check {target} --dtype {one_dtype} --route {one_route} --seed {seed}"
+        yield dataclasses.replace(report, command=command)
+
+
+@contextlib.contextmanager
+def _stdout_kept_clean(json: bool) -> Iterator[None]:
+    """Send what a user's own code prints to stderr while stdout is to hold one JSON document."""
+    with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+        yield
+
+
+def _refuse(line: str) -> int:
+    """Say in one line on stderr what was wrong."""
+    typer.echo(f"gradtwin: {' '.join(line.split())}", err=True)
+    return BAD_INPUT
