@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
 
-from gradtwin import catalog
+from gradtwin import catalog, check
 from gradtwin.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +129,7 @@ def anchors(text):
 
 @each_page
 def test_mathematics_survives_markdown(page):
-    """No escaped punctuation in a formula, no bar in one inside a table, no blank at its ends, no lone dollar."""
+    """Formulas hold no escaped punctuation, no bar in a table, no blank at their ends; dollars are paired."""
     text = without_code(page.read_text(encoding="utf-8"))
     formulas = re.findall(r"\$\$.*?\$\$|\$[^$]+?\$", text, flags=re.DOTALL)
     assert [f for f in formulas if re.search(r"\\[^a-zA-Z]", f)] == []
@@ -203,3 +204,57 @@ def test_the_python_of_the_readme_prints_what_the_readme_shows(tmp_path):
     assert len(pairs) == len(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")) > 0
     for code, shown in pairs:
         assert numbers_masked(run("-c", code, cwd=tmp_path)) == numbers_masked(shown)
+
+
+def test_the_repaired_gradient_of_the_readme_agrees(tmp_path):
+    """The factor that the README's text names is the one its gradient lacks."""
+    (code, _), *_ = python_blocks_with_output()
+    assert "With `2 * x.T @ r / len(r)` it agrees." in (ROOT / "README.md").read_text(encoding="utf-8")
+    repaired = code.replace("x.T @ r / len(r)", "2 * x.T @ r / len(r)")
+    assert run("-c", repaired, cwd=tmp_path).splitlines()[0].endswith(": agree")
+
+
+def test_the_check_of_the_readme_prints_what_the_readme_shows(tmp_path):
+    """`gradtwin check xor` prints the table on the first screen, numbers aside."""
+    (_, session), *_ = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "console")
+    command, _, shown = session.partition("\n")
+    assert command == "$ gradtwin check xor"
+    assert numbers_masked(run("-m", "gradtwin", "check", "xor", cwd=tmp_path)) == numbers_masked(shown)
+
+
+# ---- the worked example of CONTRIBUTING ------------------------------------------------------------
+
+
+def worked_example():
+    """Give the three pieces of CONTRIBUTING's network by the file they belong to."""
+    code = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
+    return {body.splitlines()[0].removeprefix("# "): body for _, body in code}
+
+
+def entered(monkeypatch, manual_code):
+    """Make a Twin of the worked example as the catalogue would, without touching any file."""
+    pieces = worked_example()
+    manual, reference = ModuleType("tanh_mlp"), ModuleType("tf_reference.networks.tanh_mlp")
+    exec(manual_code, vars(manual))
+    exec(pieces["tf_reference/networks/tanh_mlp.py"], vars(reference))
+    monkeypatch.setitem(sys.modules, "tf_reference.networks.tanh_mlp", reference)
+    return eval(pieces["gradtwin/catalog.py"], vars(catalog) | {"tanh_mlp": manual})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_network_of_the_worked_example_agrees(monkeypatch, dtype):
+    """The three pieces of CONTRIBUTING make a twin whose gradients agree with TensorFlow's."""
+    twin = entered(monkeypatch, worked_example()["manual_grads/networks/tanh_mlp.py"])
+    report = check(twin, dtype=dtype)
+    assert report.verdict == "agree"
+    assert {tensor.name for tensor in report.tensors} == {
+        "loss", "z2", "W2", "b2", "a1", "z1", "W1", "b1", "x",
+    }  # fmt: skip
+
+
+def test_a_fault_planted_in_the_worked_example_is_refused(monkeypatch):
+    """The slope of tanh taken as 1/cosh, not its square, does not pass."""
+    code = worked_example()["manual_grads/networks/tanh_mlp.py"]
+    assert "np.cosh(z1) ** 2" in code
+    twin = entered(monkeypatch, code.replace("np.cosh(z1) ** 2", "np.cosh(z1)"))
+    assert not check(twin).agrees
