@@ -3,7 +3,8 @@
 Nothing here loads TensorFlow: each command imports what it needs when it runs, so that `gradtwin --help` and
 `gradtwin list` answer at once.
 
-Exit status: 0 all well; 1 a check failed; 2 wrong usage or bad input, one line on stderr; 130 stopped by Ctrl-C.
+Exit status: 0 all well; 1 a check failed; 2 wrong usage or bad input, with one line on stderr; 130 stopped by
+Ctrl-C.
 """
 
 import contextlib
@@ -11,8 +12,10 @@ import dataclasses
 import importlib.metadata
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO, cast
 
 import typer
@@ -64,7 +67,9 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        return _refuse(
+            f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        )
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:
@@ -130,13 +135,36 @@ def check(
         raise typer.Exit(CHECK_FAILED)
 
 
+@app.command()
+def board(
+    logdir: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("logs"),
+    port: Annotated[int, typer.Option(help="Where it listens; 0: any free port.")] = 6006,
+) -> None:
+    """Open the runs in TensorBoard, on this machine only, until Ctrl-C."""
+    from gradtwin.boards import tensorboard
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that TensorBoard does not outlive us
+    process = tensorboard.launch(logdir, port)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        process.terminate()
+        process.wait()
+    if status:
+        raise InputError(f"TensorBoard ended with status {status}.")
+
+
 def _asked_for(targets: list[str] | None) -> "dict[str, Twin]":
     """Find the twins of the names and files on the command line, each under what names it there."""
     from gradtwin import catalog, twin_files
 
     twins: dict[str, Twin] = {}
     for target in targets or catalog.names():
-        twins |= twin_files.load(target) if twin_files.is_file_target(target) else {target: catalog.get(target)}
+        twins |= (
+            twin_files.load(target) if twin_files.is_file_target(target) else {target: catalog.get(target)}
+        )
     return twins
 
 

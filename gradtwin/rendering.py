@@ -30,7 +30,7 @@ def console() -> Console:
 
 
 def print_json(rows: Sequence[dict[str, Any]]) -> None:
-    """Print one JSON document; what is not finite becomes "nan", "inf" or "-inf", which JSON has no numbers for."""
+    """Print one JSON document; JSON has no number for what is not finite: it becomes "nan", "inf", "-inf"."""
     print(json.dumps(_jsonable(rows), indent=2))
 
 
@@ -99,19 +99,26 @@ def _with_status(reports: Iterable[Report], out: Console) -> Iterator[Report]:
         return
     with out.status("comparing with TensorFlow") as status:
         for report in reports:
-            status.update(f"comparing with TensorFlow: {report.twin} done in {report.dtype} by {report.route}")
+            status.update(
+                f"comparing with TensorFlow: {report.twin} done in {report.dtype} by {report.route}"
+            )
             yield report
 
 
 def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
     verdict = _gravest(report.verdict for report in checks)
     title = Text(checks[0].twin, style="bold").append(f"  {verdict}", style=f"not bold {VERDICTS[verdict]}")
-    title.append(f"  seed {checks[0].seed}, {', '.join(_in_order(report.route for report in checks))}", style="not bold")
+    title.append(
+        f"  seed {checks[0].seed}, {', '.join(_in_order(report.route for report in checks))}",
+        style="not bold",
+    )
     out.print(title)
     out.print(_tensor_table(checks))
     for report in checks:
         if report.verdict not in ("agree", "kink"):
-            out.print(Text(f"  {report.dtype}, {report.route}: {report.verdict}", style=VERDICTS[report.verdict]))
+            out.print(
+                Text(f"  {report.dtype}, {report.route}: {report.verdict}", style=VERDICTS[report.verdict])
+            )
             if report.blame:
                 out.print(f"  blame: {report.blame}")
             out.print("\n".join(failure_lines(report)), soft_wrap=True)
@@ -123,13 +130,20 @@ def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
 def _tensor_table(checks: Sequence[Report]) -> Table:
     """Make the table of a twin: a row for each tensor, and for each dtype its largest error on any route."""
     dtypes = _in_order(report.dtype for report in checks)
-    table = _table("tensor", "shape", *[(head, "right") for dtype in dtypes for head in (f"{dtype} ulp", "bound")], "verdict")
+    table = _table(
+        "tensor",
+        "shape",
+        *[(head, "right") for dtype in dtypes for head in (f"{dtype} ulp", "bound")],
+        "verdict",
+    )
     for name in _in_order(tensor.name for report in checks for tensor in report.tensors):
         rows = [t for report in checks for t in report.tensors if t.name == name]
         worst = [max((t for t in rows if t.dtype == dtype), key=_gravity, default=None) for dtype in dtypes]
         numbers = [text for t in worst for text in _error_and_bound(t)]
         verdict = _gravest(t.verdict for t in rows)
-        table.add_row(label(name), shape_text(rows[0].shape), *numbers, Text(verdict, style=VERDICTS[verdict]))
+        table.add_row(
+            label(name), shape_text(rows[0].shape), *numbers, Text(verdict, style=VERDICTS[verdict])
+        )
     return table
 
 
@@ -157,7 +171,9 @@ def _summary(reports: Sequence[Report]) -> Text:
 
 
 def _table(*columns: str | tuple[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(columns), header_style="dim")
+    table = Table(
+        box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(columns), header_style="dim"
+    )
     table.leading = 0
     for column in columns:
         name, justify = (column, "left") if isinstance(column, str) else column

@@ -21,8 +21,9 @@ def load(target: str) -> dict[str, Twin]:
     """Import a user's file and give the twins asked for.
 
     Args:
-        target: `FILE.py` for every Twin at its top level, in order; `FILE.py:OBJECT` for a Twin of that name, or
-            for any object with the attributes `manual`, `reference` and `batch`, and those of Twin it has beside.
+        target: `FILE.py` for every Twin at its top level, in order; `FILE.py:OBJECT` for a Twin of that
+            name, or any object with the attributes `manual`, `reference` and `batch`; what else it has of
+            Twin's fields counts too.
 
     Returns:
         The twins, one or more, each under the `FILE.py:OBJECT` that names it.
@@ -35,11 +36,15 @@ def load(target: str) -> dict[str, Twin]:
     found = vars(module)
     if name:
         if name not in found:
-            raise InputError(f"{file} has no {name!r}.{did_you_mean(name, [n for n in found if n[0] != '_'])}")
+            raise InputError(
+                f"{file} has no {name!r}.{did_you_mean(name, [n for n in found if n[0] != '_'])}"
+            )
         return {target: _as_twin(found[name], name, target)}
     twins = {f"{file}:{name}": value for name, value in found.items() if isinstance(value, Twin)}
     if not twins:
-        raise InputError(f"{file} holds no gradtwin.Twin at its top level; name another object as {file}:OBJECT.")
+        raise InputError(
+            f"{file} holds no gradtwin.Twin at its top level; name another object as {file}:OBJECT."
+        )
     return twins
 
 
@@ -78,8 +83,8 @@ def _as_twin(candidate: Any, name: str, target: str) -> Twin:
     missing = [side for side in ("manual", "reference", "batch") if not hasattr(candidate, side)]
     if missing:
         raise InputError(
-            f"{target} is no twin but {type(candidate).__name__!r}: expected a gradtwin.Twin, or an object with "
-            f"manual, reference and batch; it has no {', no '.join(missing)}."
+            f"{target} is no twin but a {type(candidate).__name__}: expected a gradtwin.Twin, or an object "
+            f"with manual, reference and batch; it has no {', no '.join(missing)}."
         )
     fields = [field.name for field in dataclasses.fields(Twin) if hasattr(candidate, field.name)]
     return Twin(**({"name": name} | {field: getattr(candidate, field) for field in fields}))
