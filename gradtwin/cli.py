@@ -31,6 +31,7 @@ CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 Dtype = Literal["float64", "float32"]
 Route = Literal["tape", "gradients", "xla"]
+Optimizer = Literal["gd", "adam"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 app = typer.Typer(
@@ -132,6 +133,80 @@ def check(
     if json:
         rendering.print_json([report.to_dict() for report in done])
     if not all(report.agrees for report in done):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command("train")
+def train_twins(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME | FILE.py[:OBJECT]...", help="What to train.", show_default=False),
+    ],
+    steps: Annotated[int | None, typer.Option(help="How many updates.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data, instead of steps.")] = None,
+    learning_rate: Annotated[
+        list[float] | None, typer.Option(help="Give it more than once for a run of each.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draws start, batches and masks; the source's own start if absent.")
+    ] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Of everything on both sides.")] = "float64",
+    optimizer: Annotated[Optimizer | None, typer.Option(help="Gradient descent or Adam.")] = None,
+    keep: Annotated[float | None, typer.Option(help="Probability that dropout keeps a unit.")] = None,
+    hidden: Annotated[
+        list[int] | None, typer.Option(help="Width of a hidden layer; give it once for each layer.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(metavar="FILE", help="A CSV table, the label last.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the MNIST files are.")] = None,
+    logdir: Annotated[Path, typer.Option(help="Where TensorBoard's files go.")] = Path("logs"),
+    json: Json = False,
+) -> None:
+    """Train both sides in lockstep from one start, on the same batches and dropout masks.
+
+    What is left out is the twin's own: steps, learning rate, batch size, optimizer, dropout.
+    """
+    from gradtwin import rendering, runs
+
+    with _stdout_kept_clean(json):
+        planned = runs.arrange(
+            _asked_for(names).values(), learning_rate or [None], hidden or (), steps=steps, epochs=epochs,
+            batch_size=batch_size, seed=seed, dtype=dtype, optimizer=optimizer, keep=keep, data=data,
+            data_dir=data_dir,
+        )  # fmt: skip
+        histories = []
+        for run in planned:
+            with rendering.training_progress(run.twin.name, shown=not json) as progress:
+                histories.append(run.train(logdir, progress))
+            if not json:
+                rendering.print_history(histories[-1], run.twin)
+            if histories[-1].interrupted:
+                break
+    if json:
+        rendering.print_json([history.to_dict() for history in histories])
+    if histories[-1].interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command("replay")
+def replay_figures(
+    figures: Annotated[
+        list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Which ones; all if absent.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the MNIST files are.")] = None,
+    json: Json = False,
+) -> None:
+    """Reproduce the figures printed in the source documents, with both sides."""
+    from gradtwin import rendering
+    from gradtwin.replay import replay
+
+    with rendering.waiting("computing the printed figures", shown=not json):
+        rows = replay(figures, data_dir)
+    if json:
+        rendering.print_json([row.to_dict() for row in rows])
+    else:
+        rendering.print_replay(rows)
+    if any(row.reproduced is False for row in rows):
         raise typer.Exit(CHECK_FAILED)
 
 

@@ -1,20 +1,32 @@
 """What the command line prints: tables for people, one JSON document for programs."""
 
+import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from gradtwin.report import Report, TensorReport, failure_lines, label, shape_text
 from gradtwin.twin import Twin
 
+if TYPE_CHECKING:
+    from gradtwin.history import History
+    from gradtwin.replay import ReplayRow
+
 # A verdict's place in this row is its gravity; the colour is for terminals only.
 VERDICTS = {"agree": "green", "kink": "green", "rounding": "yellow", "undecidable": "red", "disagree": "red"}
+
+_SIDES = {"manual": "manual", "tensorflow": "TensorFlow"}
+FEW_ROWS = 4
+FEW_NUMBERS = 4
 
 FIRST_STEPS = {
     "gradtwin list": "what there is",
@@ -30,7 +42,7 @@ def console() -> Console:
 
 
 def print_json(rows: Sequence[dict[str, Any]]) -> None:
-    """Print one JSON document; JSON has no number for what is not finite: it becomes "nan", "inf", "-inf"."""
+    """Print one JSON document; what is not finite becomes null, for JSON has no number for it."""
     print(json.dumps(_jsonable(rows), indent=2))
 
 
@@ -167,6 +179,169 @@ def _summary(reports: Sequence[Report]) -> Text:
     return Text(text + "every gradient agrees.", style="green")
 
 
+@contextlib.contextmanager
+def waiting(what: str, shown: bool) -> Iterator[None]:
+    """Show on a terminal that something goes on, for as long as the body runs."""
+    out = console()
+    with out.status(what) if shown and out.is_terminal else contextlib.nullcontext():
+        yield
+
+
+# ---- train -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def training_progress(name: str, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function (steps done, steps) that moves a bar on a terminal; None where there is none."""
+    out = console()
+    if not (shown and out.is_terminal):
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
+        task = bar.add_task(f"training {name}", total=None)
+        yield lambda done, steps: bar.update(task, completed=done, total=steps)
+
+
+def print_history(history: "History", twin: Twin) -> None:
+    """Print what came of one training: both sides, their predictions and the gap between them."""
+    out = console()
+    out.print(Text(history.twin, style="bold").append(f"  {history.run}", style="not bold"))
+    if history.variant:
+        out.print(f"  manual has the source's own faults {history.variant}")
+    if history.interrupted:
+        out.print(Text(f"  stopped by Ctrl-C after {_count(history.steps, 'update')}", style="yellow"))
+    if history.note:
+        out.print(Padding(history.note, (0, 0, 0, 2)))
+    out.print(_scores_table(history))
+    if (predictions := _predictions_table(history, twin)) is not None:
+        out.print(predictions)
+    out.print(f"  {_gap_line(history)}")
+    if history.directory:
+        out.print(f"  {history.directory}", soft_wrap=True)
+    out.print()
+
+
+def _scores_table(history: "History") -> Table:
+    tested = "test_loss" in history.manual
+    keys = ["loss", "accuracy", *(["test_loss", "test_accuracy"] if tested else [])]
+    # With batches the logged accuracy is one batch's and says nothing of the rest.
+    whole = history.batch_size is None and history.manual["accuracy"] is not None
+    head = [key.replace("_", " ") for key in keys] + ["all right from update"] * whole
+    table = _table("", *[(name, "right") for name in head])
+    for name, side in (("manual", history.manual), ("tensorflow", history.tensorflow)):
+        scores = [(_percent if key.endswith("accuracy") else _loss)(side[key]) for key in keys]
+        table.add_row(f"  {_SIDES[name]}", *scores, *([_all_right_from(history, name)] * whole))
+    return table
+
+
+def _all_right_from(history: "History", side: str) -> str:
+    """Find the first logged step from which the accuracy stays at 1."""
+    accuracies = history.logged.get(f"accuracy_{side}", [])
+    tail = len(list(itertools.takewhile(lambda accuracy: accuracy == 1, reversed(accuracies))))
+    return str(history.logged["step"][-tail]) if tail else "-"
+
+
+def _predictions_table(history: "History", twin: Twin) -> Table | None:
+    """Show each side's output for the first rows, or its class where there are several."""
+    manual, tensorflow = (np.atleast_1d(history.predictions[side]) for side in _SIDES)
+    if not manual.size:
+        return None
+    if twin.task == "multiclass":
+        manual, tensorflow = manual.argmax(axis=1), tensorflow.argmax(axis=1)
+    shown = [", ".join(f"{value:.7g}" for value in rows[:FEW_ROWS].ravel()) for rows in (manual, tensorflow)]
+    what = "class" if twin.task == "multiclass" else "prediction"
+    rows = (
+        f"first {FEW_ROWS} of {len(manual):,} rows" if len(manual) > FEW_ROWS else _count(len(manual), "row")
+    )
+    table = _table("", f"{what}, {rows}")
+    for name, text in zip(_SIDES.values(), shown, strict=True):
+        table.add_row(f"  {name}", text)
+    return table
+
+
+def _gap_line(history: "History") -> str:
+    gap = f"gap between parameters {history.gap:.3g} after {_count(history.steps, 'update')}"
+    if history.diverged_at is None:
+        return f"{gap}, never above 1e-6"
+    return f"{gap}, first above 1e-6 after update {history.diverged_at}"
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else f"{value:.8g}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+# ---- replay ----------------------------------------------------------------------------------------
+
+
+def print_replay(rows: Sequence["ReplayRow"]) -> None:
+    """Print each figure as printed, by hand and by TensorFlow, in the digits of the print; then the count."""
+    out = console()
+    for row in rows:
+        verdict, style = _REPRODUCED[row.reproduced]
+        head = Text(row.figure, style="bold").append(f"  {row.source} {row.system}  ", style="not bold")
+        out.print(head.append(verdict, style=f"not bold {style}"))
+        out.print(Padding(Text(row.note, style="dim"), (0, 0, 0, 2)))
+        has_print = isinstance(next(_flat(row.printed, row.printed)), str)
+        first = "printed" if has_print else "expected"
+        for name, value in ((first, row.printed), ("manual", row.manual), ("TensorFlow", row.tensorflow)):
+            if value is not None:
+                line = Text(f"  {name:<12}{_first_numbers(row.printed, value)}")
+                out.print(line, overflow="ellipsis", no_wrap=True)
+    out.print(_replay_summary(rows))
+
+
+_REPRODUCED = {
+    True: ("reproduced", "green"),
+    False: ("NOT reproduced", "red"),
+    None: ("needs MNIST", "yellow"),
+}
+
+
+def _first_numbers(printed: Any, value: Any) -> str:
+    """Write the first numbers of a value as the document writes its own."""
+    pairs = list(zip(_flat(printed, printed), _flat(value, printed), strict=False))
+    shown = [_written(number, text) for text, number in pairs[:FEW_NUMBERS]]
+    return " ".join([*shown, "..."] if len(pairs) > FEW_NUMBERS else shown)
+
+
+def _written(number: Any, text: Any) -> str:
+    from gradtwin.replay.judging import written_like
+
+    if isinstance(number, str):
+        return number
+    if isinstance(text, str):
+        return written_like(number, text)
+    return f"{number:.8g}" if isinstance(number, float) else str(number)
+
+
+def _flat(value: Any, printed: Any) -> Iterator[Any]:
+    """Yield every number, those of named fields in the order of the printed ones."""
+    if isinstance(value, dict):
+        for name in printed:
+            yield from _flat(value[name], printed[name])
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _flat(part, printed)
+    else:
+        yield value
+
+
+def _replay_summary(rows: Sequence["ReplayRow"]) -> Text:
+    missed = [row.figure for row in rows if row.reproduced is False]
+    absent = sum(row.reproduced is None for row in rows)
+    text = f"{sum(row.reproduced is True for row in rows)} of {_count(len(rows), 'figure')} reproduced"
+    if absent:
+        text += f"; {absent} need MNIST"
+    if missed:
+        return Text(f"{text}; not reproduced: {', '.join(missed)}.", style="red")
+    return Text(f"{text}.", style="yellow" if absent else "green")
+
+
 # ---- shared ----------------------------------------------------------------------------------------
 
 
@@ -190,7 +365,7 @@ def _in_order(words: Iterable[str]) -> list[str]:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _jsonable(value: Any) -> Any:
@@ -199,5 +374,5 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return None
     return value
