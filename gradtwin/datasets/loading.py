@@ -42,6 +42,11 @@ def _xor() -> Dataset:
     return Dataset("xor", x, labels[:, None].astype(float), labels)
 
 
+def _neuron() -> Dataset:
+    """The one sample of source document 001's neuron: input 0.1, target 0."""
+    return Dataset("neuron", np.array([[0.1]]), np.array([[0.0]]), np.array([0]))
+
+
 def _stopping_distances() -> Dataset:
     """Speed of 50 cars in mph and the distance in ft they took to stop (Ezekiel, 1930)."""
     speed, distance = _table("stopping_distances.csv").T
@@ -88,6 +93,7 @@ def _table(file_name: str) -> np.ndarray:
 
 SHIPPED: dict[str, Callable[[], Dataset]] = {
     "xor": _xor,
+    "neuron": _neuron,
     "stopping_distances": _stopping_distances,
     "relu_points": _relu_points,
     "zoo": _zoo,

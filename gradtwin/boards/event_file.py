@@ -1,0 +1,77 @@
+"""TensorBoard's event file: records that are complete on disk after every flush."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gradtwin.errors import InputError
+from gradtwin.tensorflow_side import load_tensorflow
+
+FORMAT = "brain.Event:2"
+
+
+class EventFile:
+    """Write events to a new file in `directory`, which is made.
+
+    After `flush` everything written so far survives the death of the process: TensorBoard reads up to the
+    last whole record.
+
+    Raises:
+        InputError: the disk is full or the file cannot be written; what was written before stays readable.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        tf = load_tensorflow()
+        # TensorBoard takes every file with "tfevents" in its name, the oldest first.
+        self.path = directory / f"events.out.tfevents.{int(time.time())}.gradtwin"
+        self._described: set[str] = set()
+        with self._reporting_errors():
+            directory.mkdir(parents=True, exist_ok=True)
+            self._records = tf.io.TFRecordWriter(str(self.path))
+        self._write(file_version=FORMAT)
+        self.flush()
+
+    def add(self, step: int, values: Iterable[Any]) -> None:
+        """Write summary values, made by `gradtwin.boards.summaries`, as one event at `step`."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        values = list(values)
+        for value in values:
+            # Readers keep what the first value of a tag says about it.
+            if value.tag in self._described:
+                value.ClearField("metadata")
+            self._described.add(value.tag)
+        if values:
+            self._write(step=step, summary=Summary(value=values))
+
+    def add_graph(self, graph_def: bytes) -> None:
+        """Write a serialized graph."""
+        self._write(graph_def=graph_def)
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system."""
+        with self._reporting_errors():
+            self._records.flush()
+
+    def close(self) -> None:
+        """Flush and close."""
+        with self._reporting_errors():
+            self._records.close()
+
+    def _write(self, **fields: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        with self._reporting_errors():
+            self._records.write(Event(wall_time=time.time(), **fields).SerializeToString())
+
+    @contextmanager
+    def _reporting_errors(self) -> Iterator[None]:
+        tf = load_tensorflow()
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or str(error).rpartition("; ")[2]
+            line = f"Cannot write {self.path}: {reason}. What was written before stays readable."
+            raise InputError(line) from error
