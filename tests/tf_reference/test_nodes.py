@@ -145,3 +145,10 @@ def test_cross_entropy_has_no_clamp(as_tensors):
     params, batch = as_tensors(({"x": [[1e-20, 0.5]]}, ([[1, 0]], [1])))
     np.testing.assert_allclose(nodes.cross_entropy(params, *batch)["y"], [20 * np.log(10)], rtol=1e-15)
     np.testing.assert_allclose(eagerly(nodes.cross_entropy, params, batch)["x"], [[-1e20, 0]], rtol=1e-15)
+
+
+def test_cross_entropy_charges_nothing_for_an_impossible_class_that_does_not_come(as_tensors):
+    """A target of 0 at x = 0 costs 0 with slope 0, not 0 times infinity."""
+    params, batch = as_tensors(({"x": [[1, 0]]}, ([[1, 0]], [3])))
+    np.testing.assert_array_equal(nodes.cross_entropy(params, *batch)["y"], [0])
+    np.testing.assert_array_equal(eagerly(nodes.cross_entropy, params, batch)["x"], [[-3, 0]])
