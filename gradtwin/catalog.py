@@ -85,7 +85,9 @@ def _images_with_masks(rows: int, widths: tuple[int, ...], keep: float) -> Calla
 # ---- networks of any width -------------------------------------------------------------------------
 
 
-def _sized(template: Twin, init: Callable[..., Params], batch: Callable[..., Callable[[Generator], Batch]]) -> Twin:
+def _sized(
+    template: Twin, init: Callable[..., Params], batch: Callable[..., Callable[[Generator], Batch]]
+) -> Twin:
     """Make the twin of a network that can be had in other widths."""
 
     def resize(widths: tuple[int, ...]) -> Twin:
@@ -227,6 +229,7 @@ def _networks() -> list[Twin]:
             name="relu_mlp",
             manual=relu_mlp,
             reference="tf_reference.networks.relu_mlp",
+            kinks="reference",
             batch=_normal_and_binary(10, 2, 1),
             loss="-Σ {t ln p + (1 - t) ln(1 - p)}, p = σ(z2)",
             reduction="sum",
@@ -259,6 +262,7 @@ def _networks() -> list[Twin]:
                 name="mnist",
                 manual=mnist,
                 reference="tf_reference.networks.mnist",
+                kinks="reference",
                 batch=(),
                 loss=_MEAN_CE + ", dropout with a given mask",
                 reduction="mean",
@@ -280,17 +284,21 @@ def _networks() -> list[Twin]:
 # ---- nodes -----------------------------------------------------------------------------------------
 
 
-def _node(name: str, node: type, arguments: dict[str, tuple[int, ...]], batch: Callable[[Generator], Batch]) -> Twin:
+def _node(
+    name: str, node: type, arguments: dict[str, tuple[int, ...]], batch: Callable[[Generator], Batch]
+) -> Twin:
     def init(rng: Generator) -> Params:
         # A19's cross-entropy takes probabilities; every other node takes any numbers.
-        draw = (lambda shape: rng.uniform(0.1, 1.0, shape)) if name == "cross_entropy" else rng.standard_normal
-        return {argument: draw(shape) for argument, shape in arguments.items()}
+        if name == "cross_entropy":
+            return {argument: rng.uniform(0.1, 1.0, shape) for argument, shape in arguments.items()}
+        return {argument: rng.standard_normal(shape) for argument, shape in arguments.items()}
 
     return Twin(
         name=f"node_{name}",
         manual=node_side(node, init),
         reference=f"tf_reference.nodes:{name}",
         batch=batch,
+        kinks="reference",
         loss="Σ g ∘ y, g a random cotangent",
         reduction="sum",
         source="002 (A19), 004 (A24, A25)",

@@ -8,13 +8,14 @@ import numpy as np
 
 from gradtwin import catalog
 from gradtwin.errors import InputError
-from gradtwin.report import Report, TensorReport, Worst
-from gradtwin.tensorflow_side import ROUTES, ReferenceRun, differentiate, resolve
+from gradtwin.referee.evidence import Evidence, ManualRun
+from gradtwin.referee.judge import Ruling, gravest, judge
+from gradtwin.report import Report
+from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
 from gradtwin.twin import Twin, argument_names
-from manual_grads import Array, Cache, Params
+from manual_grads import Array, Params
 
 DTYPES = ("float32", "float64")
-BOUND_ULPS = 64.0
 
 
 def check(
@@ -41,6 +42,7 @@ def check(
     case = Case(
         name=twin.name,
         manual=lambda p, *b: _run_twin(twin, p, *b),
+        loss=lambda p, *b: twin.manual.forward(p, *b)[0],
         reference=resolve(twin.reference),
         params=_cast(params, dtype),
         batch=_cast(dict(zip(twin.batch_names(batch), batch, strict=True)), dtype),
@@ -48,6 +50,7 @@ def check(
         route=route,
         seed=seed,
         command=f"gradtwin check {twin.name} --dtype {dtype} --route {route} --seed {seed}",
+        kinks=twin.kinks,
     )
     return case.run()
 
@@ -59,6 +62,7 @@ def check_gradients(
     *batch: Array,
     route: str = "tape",
     name: str | None = None,
+    kinks: str = "any",
 ) -> Report:
     """Check your own gradient against TensorFlow's of your own loss.
 
@@ -70,6 +74,7 @@ def check_gradients(
         *batch: whatever else both functions take.
         route: "tape", "gradients" or "xla".
         name: what the report calls the pair; by default the manual function's name.
+        kinks: at a kink, "any" accepts every subgradient, "reference" only the one TensorFlow takes.
 
     Returns:
         The report.
@@ -85,24 +90,17 @@ def check_gradients(
         raise InputError(f"params: expected arrays of one dtype, got {', '.join(sorted(dtypes))}: cast them to one.")
     names = argument_names(manual, len(batch))
     case = Case(
-        name=name or getattr(manual, "__name__", "manual"),
+        name=name or str(getattr(manual, "__name__", "manual")),
         manual=lambda p, *b: _run_function(manual, p, *b),
+        loss=lambda p, *b: _run_function(manual, p, *b).loss,
         reference=resolve(reference),
         params=dict(params),
         batch={key: np.asarray(array) for key, array in zip(names, batch, strict=True)},
         dtype=dtypes.pop(),
         route=route,
+        kinks=kinks,
     )
     return case.run()
-
-
-@dataclass(frozen=True)
-class ManualRun:
-    """What the hand-derived side says: the loss, its gradients, and the named intermediates it kept."""
-
-    loss: Array
-    gradients: Params
-    cache: Cache
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,7 @@ class Case:
 
     name: str
     manual: Callable[..., ManualRun]
+    loss: Callable[..., Any]
     reference: Callable[..., Any]
     params: Params
     batch: Params
@@ -118,55 +117,38 @@ class Case:
     route: str
     seed: int = 0
     command: str = ""
+    kinks: str = "any"
 
     def run(self) -> Report:
-        """Run both sides and compare them."""
+        """Run both sides and judge every tensor."""
         _require(self.route, ROUTES, "route")
         _validate_point(self.params, self.batch)
         manual = self.manual(self.params, *self.batch.values())
         _validate_gradients(manual, self.params, self.batch)
-        names = list(manual.gradients)
-        reference = differentiate(self.reference, self.params, self.batch, names, route=self.route)
-        return self._judge(manual, reference)
+        evidence = Evidence(
+            self.manual, self.loss, self.reference, self.params, self.batch, self.dtype, self.route,
+            names=tuple(manual.gradients),
+        )  # fmt: skip
+        reference = evidence.reference_at(evidence.point)
+        _validate_reference(manual, reference)
+        rulings = judge(evidence, manual, reference)
+        return self._report(rulings)
 
-    def _judge(self, manual: ManualRun, reference: ReferenceRun) -> Report:
-        loss = _compare("loss", np.asarray(manual.loss), reference.loss)
-        rows = [loss] + [
-            _compare(name, np.asarray(gradient), reference.gradients[name])
-            for name, gradient in manual.gradients.items()
-        ]
-        verdict = next((v for v in ("undecidable", "disagree") if any(r.verdict == v for r in rows)), "agree")
-        forward_differs = loss.verdict != "agree"
-        notes = ("  The two losses differ, so their gradients are not comparable.",) if forward_differs else ()
+    def _report(self, rulings: list[Ruling]) -> Report:
+        verdict = gravest(r.row.verdict for r in rulings)
+        decisive = next(r for r in rulings if r.row.verdict == verdict)
         return Report(
             twin=self.name,
             dtype=self.dtype,
             route=self.route,
             seed=self.seed,
             verdict=verdict,
-            tensors=tuple(rows),
-            blame="forward" if forward_differs else None,
+            tensors=tuple(r.row for r in rulings),
+            blame=decisive.blame,
             command=self.command,
-            notes=notes,
+            notes=tuple(r.note for r in rulings if r.note),
+            kinks=self.kinks,
         )
-
-
-def _compare(name: str, manual: Array, reference: Array | None) -> TensorReport:
-    """Judge one tensor: error = |manual - reference| in ulp of the largest magnitude, at most 64."""
-    if reference is None:
-        reference = np.zeros_like(manual)
-    if manual.shape != reference.shape:
-        raise InputError(
-            f"{name}: manual has shape {manual.shape}, TensorFlow {reference.shape}: expected the same shape."
-        )
-    difference = np.abs(manual.astype(np.float64) - reference.astype(np.float64))
-    finite = np.isfinite(manual) & np.isfinite(reference)
-    index = np.unravel_index(np.argmax(np.where(finite, difference, np.inf)), manual.shape)
-    scale = np.abs(reference[finite]).max(initial=np.finfo(manual.dtype).tiny)
-    error = float(difference[index] / np.spacing(scale)) if finite.all() else float("nan")
-    verdict = "undecidable" if not finite.all() else "agree" if error <= BOUND_ULPS else "disagree"
-    worst = Worst(tuple(int(i) for i in index), float(manual[index]), float(reference[index]))
-    return TensorReport(name, manual.shape, str(manual.dtype), verdict, error, BOUND_ULPS, worst)
 
 
 def _run_twin(twin: Twin, params: Params, *batch: Array) -> ManualRun:
@@ -192,6 +174,20 @@ def _validate_point(params: Params, batch: Params) -> None:
             raise InputError(f"{name}: expected at least one entry, got an empty array of shape {array.shape}.")
         if not np.isfinite(array).all():
             raise InputError(f"{name}: expected finite numbers, got NaN or infinity.")
+
+
+def _validate_reference(manual: ManualRun, reference: ReferenceRun) -> None:
+    if reference.loss.shape != ():
+        raise InputError(
+            f"The reference's loss: expected one scalar, got shape {reference.loss.shape}: state the sum or the mean."
+        )
+    for name, gradient in manual.gradients.items():
+        theirs = reference.gradients[name]
+        if theirs is not None and theirs.shape != np.shape(gradient):
+            raise InputError(
+                f"{name}: its gradient by hand has shape {np.shape(gradient)}, TensorFlow's {theirs.shape}: "
+                "the two sides must give one name to one tensor."
+            )
 
 
 def _validate_gradients(manual: ManualRun, params: Params, batch: Params) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from gradtwin.errors import Disagreement
 
-PASSING = ("agree", "kink", "rounding")
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class TensorReport:
     error_ulps: float
     bound_ulps: float
     worst: Worst
+    scale: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Give the tensor's row as plain data."""
@@ -62,6 +62,7 @@ class Report:
         tensors: one row a tensor, the loss first, then the gradients from the loss backwards.
         command: the command line that repeats the check.
         notes: what else the reader should know.
+        kinks: "any" accepts every subgradient at a kink, "reference" only TensorFlow's.
     """
 
     twin: str
@@ -74,11 +75,15 @@ class Report:
     cause: str | None = None
     command: str = ""
     notes: tuple[str, ...] = field(default=())
+    kinks: str = "any"
 
     @property
     def agrees(self) -> bool:
-        """Whether the hand gradient may be trusted at this point."""
-        return self.verdict in PASSING
+        """Whether the hand gradient may be trusted at this point.
+
+        `rounding` passes with its warning; a `kink` passes where any convention is accepted.
+        """
+        return self.verdict in ("agree", "rounding") or (self.verdict == "kink" and self.kinks == "any")
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain data, ready for JSON."""

@@ -58,6 +58,7 @@ class Twin:
         source: where the network comes from.
         task: "binary", "multiclass", "regression" or "none"; says what accuracy means.
         output: the prediction's name in the cache.
+        kinks: "any" accepts every subgradient at a kink, "reference" only the one TensorFlow takes.
         training: the defaults of `gradtwin.train`.
         widths: the default layer widths of a network of any width, else None; `resize` gives the twin
             of other widths.
@@ -75,6 +76,7 @@ class Twin:
     source: str = ""
     task: str = "none"
     output: str = ""
+    kinks: str = "any"
     training: TrainingDefaults = field(default_factory=TrainingDefaults)
     widths: tuple[int, ...] | None = None
     resize: Callable[[tuple[int, ...]], "Twin"] | None = None
@@ -113,7 +115,7 @@ class Twin:
         return init(rng)
 
     def batch_names(self, batch: Batch) -> list[str]:
-        """Name the batch's arrays after the arguments of the manual forward; `*masks` count mask1, mask2, …"""
+        """Name the batch's arrays after the manual forward's arguments; `*masks` count mask1, mask2, …."""
         declared = getattr(self.manual, "batch_names", None)
         return list(declared) if declared else argument_names(self.manual.forward, len(batch))
 

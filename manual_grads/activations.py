@@ -47,7 +47,10 @@ def sigmoid_derivative(z: Array) -> Array:
 
 
 def relu(z: Array) -> Array:
-    """Cut off below zero: relu(z) = max(z, 0), of the shape and dtype of `z`."""
+    """Cut off below zero.
+
+    relu(z) = max(z, 0), of the shape and dtype of `z`.
+    """
     return np.where(z.real > 0, z, 0)
 
 

@@ -66,7 +66,8 @@ def sigmoid_cross_entropy_gradient(z: Array, t: Array) -> Array:
 def softmax_cross_entropy(z: Array, t: Array) -> Array:
     """Cross-entropy of softmax(z) against t, from the logits.
 
-    l = lse(z) - Σ_k t_k z_k,   lse(z) = ln Σ_k e^(z_k) = m + ln(1 + Σ_{k ≠ argmax} e^(z_k - m)),  m = max_k z_k
+    l = lse(z) - Σ_k t_k z_k
+    lse(z) = ln Σ_k e^(z_k) = m + ln(1 + Σ_{k ≠ argmax} e^(z_k - m)),   m = max_k z_k
 
     The largest term of the sum is the 1 inside the logarithm, so a loss far below the rounding of 1
     keeps its digits.

@@ -36,7 +36,7 @@ def source_params() -> Params:
 def forward(params: Params, a0: Array, t: Array) -> tuple[Array, Cache]:
     """Pass a0 [B, D] through the five gates and sum the cross-entropy against t [B, K]."""
     o = a0 @ params["w"]                               # [B, K]
-    l = o + params["b"]                                # [B, K]  # noqa: E741  (the source's letter)
+    l = o + params["b"]                                # [B, K]
     a1 = sigmoid(l)                                    # [B, K]
     E = sigmoid_cross_entropy(l, t).sum()              # ()
     return E, {"a0": a0, "t": t, "o": o, "l": l, "a1": a1}
@@ -44,7 +44,7 @@ def forward(params: Params, a0: Array, t: Array) -> tuple[Array, Cache]:
 
 def backward(params: Params, cache: Cache) -> Params:
     """Walk the gates upwards."""
-    a0, t, l = cache["a0"], cache["t"], cache["l"]     # noqa: E741
+    a0, t, l = cache["a0"], cache["t"], cache["l"]
     da1 = (1 - t) / sigmoid(-l) - t / sigmoid(l)       # E = -Σ{t ln a1 + (1-t) ln(1-a1)}, 1 - a1 = σ(-l)  [B, K]
     dl = sigmoid_cross_entropy_gradient(l, t)          # a1 = σ(l)   ->  dl = a1 - t        [B, K]
     do = dl                                            # l = o + b   ->  do = dl            [B, K]

@@ -1,0 +1,159 @@
+"""Evidence: what can be found out about two sides at a point, each thing once and only when asked for."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradtwin.referee import summands, witnesses
+from gradtwin.tensorflow_side import ReferenceRun, differentiate
+from manual_grads import Array, Cache, Params
+
+
+@dataclass(frozen=True)
+class ManualRun:
+    """What the hand-derived side says: the loss, its gradients, and the named intermediates it kept."""
+
+    loss: Array
+    gradients: Params
+    cache: Cache
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Two sides and a point, and ways to ask them again.
+
+    Args:
+        manual: `manual(params, *batch) -> ManualRun`.
+        loss: `loss(params, *batch)`, the hand-written forward alone.
+        reference: the reference's forward.
+        params, batch: the point, in the dtype of the check.
+        dtype: "float32" or "float64".
+        route: how TensorFlow differentiates.
+        names: the tensors whose gradients are compared.
+    """
+
+    manual: Callable[..., ManualRun]
+    loss: Callable[..., Any]
+    reference: Callable[..., Any]
+    params: Params
+    batch: Params
+    dtype: str
+    route: str
+    names: Sequence[str]
+
+    def manual_at(self, point: Mapping[str, Array]) -> ManualRun:
+        """Run the hand-derived side at another point (parameters and batch together)."""
+        with np.errstate(all="ignore"):
+            return self.manual(*self._split(point))
+
+    def loss_at(self, point: Mapping[str, Array]) -> Any:
+        """Run the hand-written forward alone at another point."""
+        return self.loss(*self._split(point))
+
+    def reference_at(self, point: Mapping[str, Array]) -> ReferenceRun:
+        """Run TensorFlow at another point, in the point's dtype."""
+        params, *batch = self._split(point)
+        named = dict(zip(self.batch, batch, strict=True))
+        return differentiate(self.reference, params, named, self.names, route=self.route)
+
+    def _split(self, point: Mapping[str, Array]) -> tuple[Any, ...]:
+        return {name: point[name] for name in self.params}, *(point[name] for name in self.batch)
+
+    @functools.cached_property
+    def point(self) -> Params:
+        """Parameters and batch together."""
+        return self.params | self.batch
+
+    @functools.cached_property
+    def extended_point(self) -> Params:
+        """The same point in long double; every float32 and float64 is a long double, so nothing moves."""
+        return witnesses.cast(self.point, np.longdouble)
+
+    @functools.cached_property
+    def extended(self) -> ManualRun | None:
+        """The hand-derived side in a wider precision, or None where the code does not carry one through."""
+        for kind in (np.longdouble, np.float64):
+            if np.finfo(kind).eps >= np.finfo(self.dtype).eps:
+                return None
+            try:
+                run = self.manual_at(witnesses.cast(self.point, kind))
+                if all(np.asarray(run.gradients[name]).dtype == kind for name in self.names):
+                    return run
+            except Exception:  # noqa: BLE001, S112  (a stranger's code may refuse a dtype in any way it likes)
+                continue
+        return None
+
+    @functools.cached_property
+    def other_reference(self) -> ReferenceRun:
+        """TensorFlow at the same point in the other precision: float32 for float64, and the reverse."""
+        return self.reference_at(witnesses.cast(self.point, "float32" if self.dtype == "float64" else "float64"))
+
+    @functools.cached_property
+    def loss_scales(self) -> tuple[float, float]:
+        """The loss's size nearby, and how far one rounding of the point carries it.
+
+        A loss far below its usual size (a saturated, well-classified batch) is still computed from terms of
+        that size: it is looked up at the same network with its parameters halved and at zero.
+        """
+        rng = np.random.default_rng(0)
+        here = self.loss_at(self.point)
+        shrunk = [{**self.point, **{k: v * v.dtype.type(f) for k, v in self.params.items()}} for f in (0.5, 0)]
+        with np.errstate(all="ignore"):
+            nearby = [abs(float(self.loss_at(p))) for p in [self.point, *shrunk]]
+            moved = [abs(float(self.loss_at(witnesses.jitter(self.point, rng)) - here)) for _ in range(4)]
+        return max(x for x in [*nearby, 0.0] if np.isfinite(x)), max(x for x in [*moved, 0.0] if np.isfinite(x))
+
+    @functools.cached_property
+    def neighbours(self) -> list[tuple[ManualRun, ReferenceRun]]:
+        """Both sides at eight points around this one, in float64, each float entry moved: off every kink."""
+        point, rng = witnesses.cast(self.point, "float64"), np.random.default_rng(1)
+        runs = []
+        for _ in range(4):
+            move = {k: _direction(rng, v) for k, v in point.items() if np.asarray(v).dtype.kind == "f"}
+            for sign in (1.0, -1.0):
+                moved = {k: v + sign * move[k] if k in move else v for k, v in point.items()}
+                runs.append((self.manual_at(moved), self.reference_at(moved)))
+        return runs
+
+    @functools.cached_property
+    def companions(self) -> list[tuple[ManualRun, ReferenceRun]]:
+        """Both sides at two tame points of the same network, in float64: no unit saturates there."""
+        rng = np.random.default_rng(2)
+        tame = {k: _at_most_one(v) for k, v in witnesses.cast(self.point, "float64").items()}
+        runs = []
+        for _ in range(2):
+            drawn = {k: tame[k] * rng.uniform(0.5, 1.0, tame[k].shape) for k in self.params}
+            runs.append((self.manual_at(tame | drawn), self.reference_at(tame | drawn)))
+        return runs
+
+    @functools.cached_property
+    def largest_summands(self) -> dict[str, float]:
+        """The magnitude at which each gradient's last addition rounds."""
+        return summands.largest_summands(lambda point: self.manual_at(point).gradients, self.point)
+
+    def testify(self, name: str, index: tuple[int, ...]) -> witnesses.Testimony | None:
+        """Ask a witness for one entry of a parameter's or input's gradient."""
+        if name not in self.point:
+            return None
+        direction = np.zeros(np.shape(self.point[name]))
+        direction[index] = 1.0
+        for point in (self.extended_point, witnesses.cast(self.point, "float64")):
+            try:
+                return witnesses.testify(self.loss_at, point, name, direction)
+            except Exception:  # noqa: BLE001, S112
+                continue
+        return None
+
+
+def _direction(rng: np.random.Generator, array: Array, size: float = 1e-10) -> Array:
+    """Draw a move of every entry, random sign times U[0.5, 1.5], relative to the tensor's scale."""
+    scale = size * max(1.0, float(np.abs(array).max(initial=0.0)))
+    return scale * rng.choice([-1.0, 1.0], array.shape) * rng.uniform(0.5, 1.5, array.shape)
+
+
+def _at_most_one(array: Array) -> Array:
+    """Scale an array down until its largest magnitude is 1."""
+    return array / max(1.0, float(np.abs(array).max())) if np.asarray(array).dtype.kind == "f" else array

@@ -1,0 +1,227 @@
+"""The judgement: does each tensor agree, were digits lost, is it a kink, or is a formula wrong, and whose.
+
+Most tensors are settled at once, by `QUICK_ULPS`. For the others the two sides are asked again:
+
+1. The hand-written code runs in long double. Its distance from its own float64 (or float32) value is the
+   hand's rounding; TensorFlow's distance from it is TensorFlow's rounding, if the hand's formula is right.
+2. A kink? Both sides are run at points around this one. Where they agree there, and both values here lie
+   between what the gradient is on the sides of the kink, the difference is a convention.
+3. Where TensorFlow is further off than the hand's rounding explains, a witness differentiates the
+   hand-written forward at the worst entries (complex step, or Ridders). Two against one decides.
+4. When it is TensorFlow that is off: by rounding, if both sides agree at tame points of the same network,
+   where no unit saturates; by a wrong formula otherwise. (That the error shrinks from float32 to float64
+   would not do: where units saturate both precisions lose everything.)
+5. An intermediate cannot be moved by itself; it is judged as the parameters and inputs behind it were, or,
+   where those agree, by the tame points.
+6. Digits lost to a cancellation that no order of summation avoids are nobody's fault: within `QUICK_ULPS`
+   of the gradient's largest summand the two sides agree.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradtwin.referee.evidence import Evidence, ManualRun
+from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
+from gradtwin.report import TensorReport, Worst
+from gradtwin.tensorflow_side import ReferenceRun
+from manual_grads import Array
+
+COMPARABLE = 16.0   # two roundings of one formula differ by less than this factor
+NEGLIGIBLE = 2.0**-12  # beside a difference at a kink, what the sides may differ by around it
+ENTRIES = 6         # how many of a tensor's worst entries a witness is asked about
+SEVERITY = ("agree", "kink", "rounding", "undecidable", "disagree")
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """One tensor's judgement, with the side to blame and what the referee has to say about it."""
+
+    row: TensorReport
+    blame: str | None = None
+    note: str | None = None
+
+
+def judge(evidence: Evidence, manual: ManualRun, reference: ReferenceRun) -> list[Ruling]:
+    """Judge the loss, then every gradient; the rulings stand in the order of the gradients, loss first."""
+    loss = _judge_loss(evidence, np.asarray(manual.loss), reference.loss)
+    if loss.row.verdict == "disagree":
+        return [loss, *(_quick(name, manual, reference) for name in evidence.names)]
+    rulings = {name: _quick(name, manual, reference) for name in evidence.names}
+    # Parameters and inputs first: a witness can be asked about them, and intermediates follow their verdict.
+    for name in sorted(evidence.names, key=lambda name: name not in evidence.point):
+        if rulings[name].row.verdict != "agree":
+            rulings[name] = _look_into(evidence, rulings[name], manual, reference, rulings)
+    return [loss, *(rulings[name] for name in evidence.names)]
+
+
+def gravest(verdicts: Iterable[str]) -> str:
+    """Give the gravest of some verdicts."""
+    return max(verdicts, key=SEVERITY.index)
+
+
+def _judge_loss(evidence: Evidence, manual: Array, reference: Array) -> Ruling:
+    row = _row("loss", manual, reference, evidence.dtype)
+    if row.verdict in ("agree", "undecidable"):
+        return _judge_lost_loss(evidence, row, manual) if row.verdict == "undecidable" else Ruling(row)
+    size, noise = evidence.loss_scales
+    unit = max(ulp(size, evidence.dtype), noise)
+    bound = QUICK_ULPS * unit / ulp(scale_of(manual, reference), evidence.dtype)
+    if row.error_ulps <= bound:
+        return Ruling(replace(row, verdict="agree", bound_ulps=bound))
+    return Ruling(row, "forward", "The two losses differ, so their gradients are not comparable.")
+
+
+def _judge_lost_loss(evidence: Evidence, row: TensorReport, manual: Array) -> Ruling:
+    """A loss that is not finite: TensorFlow's, where its other precision confirms the hand's finite value."""
+    other = evidence.other_reference.loss
+    if np.isfinite(manual) and np.isfinite(other) and np.isclose(float(manual), float(other), rtol=1e-3):
+        note = f"TensorFlow's loss is not finite in {evidence.dtype}; in the other precision it is {float(other)!r}."
+        return Ruling(replace(row, verdict="rounding"), "reference", note)
+    return Ruling(row, "forward" if np.isfinite(manual) else "manual", "A loss is not finite.")
+
+
+def _quick(name: str, manual: ManualRun, reference: ReferenceRun) -> Ruling:
+    hand = np.asarray(manual.gradients[name])
+    theirs = reference.gradients[name]
+    note = None if theirs is not None else f"TensorFlow's loss does not depend on {name}."
+    row = _row(name, hand, np.zeros_like(hand) if theirs is None else theirs, str(hand.dtype))
+    return Ruling(row, None, note)
+
+
+def _row(name: str, manual: Array, reference: Array, dtype: str) -> TensorReport:
+    """Compare one tensor by the quick rule: at most 64 ulp of its largest magnitude."""
+    errors = ulps_apart(manual, reference, dtype)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
+    error = float(errors[index])
+    finite = bool(np.isfinite(manual).all() and np.isfinite(reference).all())
+    verdict = "undecidable" if not finite else "agree" if error <= QUICK_ULPS else "disagree"
+    worst = Worst(index, float(manual[index]), float(reference[index]))
+    return TensorReport(name, manual.shape, dtype, verdict, error, QUICK_ULPS, worst, scale_of(manual, reference))
+
+
+def _look_into(
+    evidence: Evidence, ruling: Ruling, manual: ManualRun, reference: ReferenceRun, others: dict[str, Ruling]
+) -> Ruling:
+    """Ask further about a tensor that the quick rule did not settle."""
+    name, row = ruling.row.name, ruling.row
+    hand = np.asarray(manual.gradients[name])
+    theirs = reference.gradients[name]
+    theirs = np.zeros_like(hand) if theirs is None else theirs
+    if not np.isfinite(hand).all():
+        return Ruling(row, "manual" if np.isfinite(theirs).all() else None, f"d{name} by hand is not finite.")
+    extended = hand if evidence.extended is None else np.asarray(evidence.extended.gradients[name])
+    scale = scale_of(hand, theirs)
+    noise = float(ulps_apart(hand, extended, evidence.dtype, scale=scale).max())
+    theirs_off = ulps_apart(theirs, extended, evidence.dtype, scale=scale)
+    if theirs_off.max() <= QUICK_ULPS:
+        return _lost(evidence, row, noise, "manual")
+    if theirs_off.max() <= COMPARABLE * noise:
+        return _lost(evidence, row, float(theirs_off.max()), None)
+    if np.isfinite(theirs).all() and is_kink(evidence, name, hand, theirs):
+        return Ruling(replace(row, verdict="kink"), None, f"d{name} differs at a kink only: a convention.")
+    return _two_against_one(evidence, row, extended, theirs, theirs_off, others)
+
+
+def _lost(evidence: Evidence, row: TensorReport, ulps: float, blame: str | None) -> Ruling:
+    """Rule that digits were lost, unless no more went than the largest summand's rounding takes."""
+    bound = QUICK_ULPS * max(1.0, evidence.largest_summands.get(row.name, 0.0) / row.scale)
+    if row.error_ulps <= bound:
+        return Ruling(replace(row, verdict="agree", bound_ulps=bound))
+    side = {"manual": "the hand-written code", "reference": "TensorFlow", None: "each side"}[blame]
+    amount = f"about {np.log10(max(ulps, 10.0)):.0f} digits" if np.isfinite(ulps) else "all digits"
+    return Ruling(replace(row, verdict="rounding"), blame, f"d{row.name}: {side} lost {amount} to rounding.")
+
+
+def _two_against_one(
+    evidence: Evidence, row: TensorReport, ours: Array, theirs: Array, apart: Array, others: dict[str, Ruling]
+) -> Ruling:
+    """Let witnesses decide between the hand's formula (in extended precision) and TensorFlow."""
+    flagged = np.argsort(apart, axis=None)[::-1][:ENTRIES]
+    votes, worst = [], row.worst
+    for flat in flagged:
+        index = tuple(int(i) for i in np.unravel_index(flat, apart.shape))
+        if apart[index] <= QUICK_ULPS:
+            break
+        testimony = evidence.testify(row.name, index)
+        if testimony is None:
+            break
+        votes.append(_vote(float(ours[index]), float(theirs[index]), testimony.value, testimony.uncertainty))
+        if index == worst.index:
+            worst = replace(worst, witness=testimony.value)
+    row = replace(row, worst=worst)
+    if "manual" in votes:
+        return Ruling(replace(row, verdict="disagree"), "manual")
+    if votes and set(votes) == {"reference"}:
+        return _blame_reference(evidence, row, apart)
+    if "neither" in votes:
+        return Ruling(replace(row, verdict="disagree"), None, f"The witness supports neither side on d{row.name}.")
+    return _judge_without_witness(evidence, row, apart, others)
+
+
+def _vote(ours: float, theirs: float, witness: float, uncertainty: float) -> str:
+    """Say which value a witness contradicts: "manual", "reference", "neither" supported, or "unsure"."""
+    gap = abs(ours - theirs) if np.isfinite(theirs) else np.inf
+    slack = max(uncertainty, 1e-3 * gap if np.isfinite(gap) else 0.0, np.spacing(abs(witness)))
+    if uncertainty > gap / 4:
+        return "unsure"
+    ours_right, theirs_right = abs(ours - witness) <= 4 * slack, abs(theirs - witness) <= 4 * slack
+    return {(True, False): "reference", (False, True): "manual", (False, False): "neither"}.get(
+        (ours_right, theirs_right), "unsure"
+    )
+
+
+def _blame_reference(evidence: Evidence, row: TensorReport, apart: Array) -> Ruling:
+    """TensorFlow is off: by rounding if both sides agree where nothing saturates, else by its formula."""
+    if _right_elsewhere(evidence, row.name):
+        return _lost(evidence, row, float(apart.max()), "reference")
+    return Ruling(replace(row, verdict="disagree"), "reference")
+
+
+def _right_elsewhere(evidence: Evidence, name: str) -> bool:
+    """Whether the two sides agree on a tensor at the tame points."""
+    for manual, reference in evidence.companions:
+        theirs = reference.gradients[name]
+        if theirs is None or ulps_apart(manual.gradients[name], theirs, "float64").max() > QUICK_ULPS:
+            return False
+    return True
+
+
+def _judge_without_witness(
+    evidence: Evidence, row: TensorReport, apart: Array, others: dict[str, Ruling]
+) -> Ruling:
+    """Judge an intermediate, or a tensor whose witnesses are unsure."""
+    witnessed = [r for name, r in others.items() if name in evidence.point and r.row.verdict != "agree"]
+    if any(r.blame == "manual" for r in witnessed):
+        return Ruling(replace(row, verdict="disagree"), "manual")
+    if _right_elsewhere(evidence, row.name):
+        return _lost(evidence, row, float(apart.max()), "reference")
+    if row.name in evidence.point:
+        return Ruling(replace(row, verdict="undecidable"), None, f"No witness applies to d{row.name}.")
+    return Ruling(replace(row, verdict="disagree"), "manual")
+
+
+def is_kink(evidence: Evidence, name: str, ours: Array, theirs: Array) -> bool:
+    """Whether two values differ only by the choice of a subgradient at a kink.
+
+    Around the point both sides agree, the hand's gradient jumps there by about as much as the two values
+    differ, and neither value lies outside the range of that jump.
+    """
+    try:
+        runs = evidence.neighbours
+    except Exception:  # noqa: BLE001  (a stranger's code may refuse float64)
+        return False
+    hands = np.stack([np.asarray(manual.gradients[name], np.float64) for manual, _ in runs])
+    tapes = [reference.gradients[name] for _, reference in runs]
+    if any(tape is None or not np.isfinite(tape).all() for tape in tapes) or not np.isfinite(hands).all():
+        return False
+    low, high = hands.min(axis=0), hands.max(axis=0)
+    jump, gap = high - low, np.abs(ours.astype(np.float64) - theirs)
+    unit = ulp(scale_of(hands), "float64")
+    if np.abs(hands - np.stack(tapes)).max() > max(QUICK_ULPS * unit, NEGLIGIBLE * gap.max()):
+        return False
+    slack = 4 * jump
+    inside = [(low - slack <= v) & (v <= high + slack) for v in (ours, theirs)]
+    differs = gap > QUICK_ULPS * ulp(scale_of(ours, theirs), evidence.dtype)
+    return bool(np.all(~differs | ((jump >= gap / 8) & inside[0] & inside[1])))
