@@ -47,6 +47,11 @@ def _neuron() -> Dataset:
     return Dataset("neuron", np.array([[0.1]]), np.array([[0.0]]), np.array([0]))
 
 
+def _neuron() -> Dataset:
+    """The one example of the logistic neuron in source document 001: a0 = 0.1, t = 0."""
+    return Dataset("neuron", np.array([[0.1]]), np.array([[0.0]]), np.array([0]))
+
+
 def _stopping_distances() -> Dataset:
     """Speed of 50 cars in mph and the distance in ft they took to stop (Ezekiel, 1930)."""
     speed, distance = _table("stopping_distances.csv").T
@@ -93,6 +98,7 @@ def _table(file_name: str) -> np.ndarray:
 
 SHIPPED: dict[str, Callable[[], Dataset]] = {
     "xor": _xor,
+    "neuron": _neuron,
     "neuron": _neuron,
     "stopping_distances": _stopping_distances,
     "relu_points": _relu_points,

@@ -42,25 +42,25 @@ class Bench:
     @cached_property
     def zoo(self) -> dict[int, Params]:
         """Parameters of 000's run by number of updates, in float32 as there."""
-        return self._run("A1", _zoo("float32"), 0.01, [step + 1 for step in ZOO_STEPS] + [500])
+        return self._run("A1", _inputs("zoo", "float32"), 0.01, [step + 1 for step in ZOO_STEPS] + [500])
 
     @cached_property
     def xor(self) -> dict[int, Params]:
         """Parameters of A4 by number of updates; the log prints step k after k + 1 of them."""
-        return self._run("A4", _xor(), 0.1, [step + 1 for step in LOG_STEPS])
+        return self._run("A4", _inputs("xor"), 0.1, [step + 1 for step in LOG_STEPS])
 
     def last(self, system: str) -> Params:
         """Give the values of A2, A5 or A6 after 10,001 updates."""
         if system not in self._last:
-            params = self._run(system, _xor(), 0.1, [10001])[10001]
-            self._last[system] = self.side.values(_TWINS[system], params, _xor())
+            params = self._run(system, _inputs("xor"), 0.1, [10001])[10001]
+            self._last[system] = self.side.values(_TWINS[system], params, _inputs("xor"))
         return self._last[system]
 
     def log2(self, start: str, updates: int) -> dict[str, Any]:
         """Go on from the printed state of A11."""
         params = {name: np.array(figures()[start]["values"][name]) for name in ("W1", "b1", "W2", "b2")}
-        params = self.side.descend(_TWINS["A4"], params, _xor(), 0.01, updates)
-        found = self.side.values(_TWINS["A4"], params, _xor())
+        params = self.side.descend(_TWINS["A4"], params, _inputs("xor"), 0.01, updates)
+        found = self.side.values(_TWINS["A4"], params, _inputs("xor"))
         return {"cost": found["loss"], "layer1": found["a1"], "h": found["p"]} | params
 
     @cached_property
@@ -131,26 +131,19 @@ _TWINS = {
 }
 
 
-def _xor() -> tuple[Array, Array]:
-    data = datasets.load("xor")
-    return data.inputs, data.targets
-
-
-def _zoo(dtype: str) -> tuple[Array, Array]:
-    data = datasets.load("zoo")
+def _inputs(name: str, dtype: str = "float64") -> tuple[Array, Array]:
+    data = datasets.load(name)
     return data.inputs.astype(dtype), data.targets.astype(dtype)
 
 
 def _zoo_labels() -> Array:
-    return _zoo("float32")[1].argmax(axis=1)
+    return _inputs("zoo")[1].argmax(axis=1)
 
 
 def _relu(dtype: str) -> tuple[Params, tuple[Array, Array]]:
     W1, W2 = (np.array(figures()[name]["values"]) for name in ("003-W", "003-W2"))
     params = {"W1": W1, "b1": np.zeros(16), "W2": W2, "b2": np.zeros(1)}
-    data = datasets.load("relu_points")
-    batch = data.inputs.astype(dtype), data.targets.astype(dtype)
-    return {name: p.astype(dtype) for name, p in params.items()}, batch
+    return {name: p.astype(dtype) for name, p in params.items()}, _inputs("relu_points", dtype)
 
 
 def _rows(images: Array) -> Array:
@@ -168,7 +161,7 @@ def _start(figure_id: str) -> Recipe:
 def _zoo_rows(bench: Bench) -> list[list[Any]]:
     labels, rows = _zoo_labels(), []
     for step in ZOO_STEPS:
-        found = bench.side.values(_TWINS["A1"], bench.zoo[step + 1], _zoo("float32"))
+        found = bench.side.values(_TWINS["A1"], bench.zoo[step + 1], _inputs("zoo", "float32"))
         accuracy = 100 * np.mean(found["p"].argmax(axis=1) == labels)
         rows.append([step, found["loss"], round(float(accuracy), 2)])  # printed with two decimals
     return rows
@@ -176,13 +169,13 @@ def _zoo_rows(bench: Bench) -> list[list[Any]]:
 
 def _zoo_predictions(bench: Bench) -> list[list[Any]]:
     labels = _zoo_labels()
-    predicted = bench.side.values(_TWINS["A1"], bench.zoo[500], _zoo("float32"))["p"].argmax(axis=1)
+    predicted = bench.side.values(_TWINS["A1"], bench.zoo[500], _inputs("zoo", "float32"))["p"].argmax(axis=1)
     return [[bool(p == label), p, label] for p, label in zip(predicted[:4], labels[:4], strict=True)]
 
 
 def _zoo_shapes(bench: Bench) -> list[list[int]]:
-    data = datasets.load("zoo")
-    return [list(data.inputs.shape), [len(_zoo_labels()), 1]]
+    x, _ = _inputs("zoo")
+    return [list(x.shape), [len(_zoo_labels()), 1]]
 
 
 def _predicted(found: Params) -> Array:
@@ -191,24 +184,24 @@ def _predicted(found: Params) -> Array:
 
 
 def _accuracy(found: Params) -> Array:
-    return np.mean(_predicted(found) == _xor()[1])
+    return np.mean(_predicted(found) == _inputs("xor")[1])
 
 
 def _final_xor(bench: Bench) -> Params:
-    return bench.side.values(_TWINS["A4"], bench.xor[10001], _xor())
+    return bench.side.values(_TWINS["A4"], bench.xor[10001], _inputs("xor"))
 
 
 def _xor_log(bench: Bench) -> list[list[Any]]:
     rows = []
     for step in LOG_STEPS:
         params = bench.xor[step + 1]
-        cost = bench.side.values(_TWINS["A4"], params, _xor())["loss"]
+        cost = bench.side.values(_TWINS["A4"], params, _inputs("xor"))["loss"]
         rows.append([step, cost, params["W1"], params["W2"]])
     return rows
 
 
 def _handset(bench: Bench) -> Array:
-    return bench.side.values(_TWINS["A4"], xor.handset_params(), _xor())["p"].ravel()
+    return bench.side.values(_TWINS["A4"], xor.handset_params(), _inputs("xor"))["p"].ravel()
 
 
 def _handset_numbers(bench: Bench) -> list[Array]:
@@ -222,15 +215,15 @@ def _log2_6000(bench: Bench) -> dict[str, Any]:
 
 
 def _neuron_inputs(bench: Bench) -> dict[str, Any]:
-    params, (a0, t) = neuron.source_params(), _NEURON_BATCH
-    return _scalars({"a0": a0, "t": t} | params)
+    a0, t = _inputs("neuron")
+    return _scalars({"a0": a0, "t": t} | neuron.source_params())
 
 
 def _neuron(bench: Bench) -> dict[str, Any]:
-    twin, params = catalog.get("neuron"), neuron.source_params()
-    found = bench.side.values(twin, params, _NEURON_BATCH)
-    slopes = bench.side.gradients(twin, params, _NEURON_BATCH)
-    after = bench.side.descend(twin, params, _NEURON_BATCH, 0.01, 1)
+    twin, params, batch = catalog.get("neuron"), neuron.source_params(), _inputs("neuron")
+    found = bench.side.values(twin, params, batch)
+    slopes = bench.side.gradients(twin, params, batch)
+    after = bench.side.descend(twin, params, batch, 0.01, 1)
     one = (np.ones_like(found["l"]),)
     of_sigmoid = bench.side.gradients(catalog.get("node_sigmoid"), {"x": found["l"]}, one)["x"]
     return _scalars(
@@ -243,9 +236,6 @@ def _neuron(bench: Bench) -> dict[str, Any]:
 
 def _scalars(arrays: dict[str, Array]) -> dict[str, float]:
     return {name: float(array.item()) for name, array in arrays.items()}
-
-
-_NEURON_BATCH = (np.array([[0.1]]), np.array([[0.0]]))
 
 
 def _softmax_rows(bench: Bench) -> list[list[Any]]:
@@ -327,8 +317,8 @@ RECIPES: dict[str, Recipe] = {
     "001-neuron-inputs": _neuron_inputs,
     "001-neuron": _neuron,
     "002-train": _softmax_rows,
-    "003-inp": lambda bench: datasets.load("relu_points").inputs,
-    "003-y": lambda bench: datasets.load("relu_points").targets,
+    "003-inp": lambda bench: _inputs("relu_points")[0],
+    "003-y": lambda bench: _inputs("relu_points")[1],
     "003-W": _reconstructed("003-W"),
     "003-W2": _reconstructed("003-W2"),
     **_relu_recipes(),
