@@ -43,11 +43,6 @@ def _xor() -> Dataset:
 
 
 def _neuron() -> Dataset:
-    """The one sample of source document 001's neuron: input 0.1, target 0."""
-    return Dataset("neuron", np.array([[0.1]]), np.array([[0.0]]), np.array([0]))
-
-
-def _neuron() -> Dataset:
     """The one example of the logistic neuron in source document 001: a0 = 0.1, t = 0."""
     return Dataset("neuron", np.array([[0.1]]), np.array([[0.0]]), np.array([0]))
 
@@ -98,7 +93,6 @@ def _table(file_name: str) -> np.ndarray:
 
 SHIPPED: dict[str, Callable[[], Dataset]] = {
     "xor": _xor,
-    "neuron": _neuron,
     "neuron": _neuron,
     "stopping_distances": _stopping_distances,
     "relu_points": _relu_points,

@@ -67,7 +67,7 @@ def test_a_damaged_file_is_refused_in_one_line(write, content, message):
     ],
 )
 def test_a_header_that_claims_too_much_allocates_nothing(write, claimed, message):
-    """Memory follows the bytes that come: beyond the limit nothing is read, below it no more than there is."""
+    """Memory follows the bytes that come: beyond the limit none is read, below it what there is."""
     path = write(_idx(IMAGES, claimed))
     tracemalloc.start()
     try:

@@ -49,7 +49,7 @@ def test_xor_is_the_exclusive_or():
 
 
 def test_stopping_distances_have_the_known_least_squares_line():
-    """dist = -17.5791 + 3.9324 speed, the line statistics textbooks print for this table."""
+    """The line of statistics textbooks for this table: distance = -17.5791 + 3.9324 speed."""
     data = load("stopping_distances")
     assert data.inputs.shape == (50, 1)
     slope, intercept = np.polyfit(data.inputs[:, 0], data.targets[:, 0], 1)
