@@ -2,7 +2,19 @@
 
 from gradtwin.check import check, check_gradients
 from gradtwin.errors import Disagreement, InputError
+from gradtwin.history import History
 from gradtwin.report import Report
+from gradtwin.training import train
 from gradtwin.twin import TrainingDefaults, Twin
 
-__all__ = ["Disagreement", "InputError", "Report", "TrainingDefaults", "Twin", "check", "check_gradients"]
+__all__ = [
+    "Disagreement",
+    "History",
+    "InputError",
+    "Report",
+    "TrainingDefaults",
+    "Twin",
+    "check",
+    "check_gradients",
+    "train",
+]

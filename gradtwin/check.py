@@ -125,18 +125,20 @@ class Case:
         _validate_point(self.params, self.batch)
         manual = self.manual(self.params, *self.batch.values())
         _validate_gradients(manual, self.params, self.batch)
-        evidence = Evidence(
-            self.manual, self.loss, self.reference, self.params, self.batch, self.dtype, self.route,
-            names=tuple(manual.gradients),
-        )  # fmt: skip
-        reference = evidence.reference_at(evidence.point)
+        reference = self._evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
         _validate_reference(manual, reference)
-        rulings = judge(evidence, manual, reference)
-        return self._report(rulings)
+        shared = tuple(name for name in manual.gradients if name in reference.gradients)
+        rulings = judge(self._evidence(shared), manual, reference)
+        return self._report(rulings, sorted(set(manual.gradients) - set(shared)))
 
-    def _report(self, rulings: list[Ruling]) -> Report:
+    def _evidence(self, names: tuple[str, ...]) -> Evidence:
+        sides = self.manual, self.loss, self.reference
+        return Evidence(*sides, self.params, self.batch, self.dtype, self.route, names)
+
+    def _report(self, rulings: list[Ruling], unnamed: list[str]) -> Report:
         verdict = gravest(r.row.verdict for r in rulings)
-        decisive = next(r for r in rulings if r.row.verdict == verdict)
+        decisive = [r for r in rulings if r.row.verdict == verdict]
+        not_compared = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in unnamed]
         return Report(
             twin=self.name,
             dtype=self.dtype,
@@ -144,9 +146,9 @@ class Case:
             seed=self.seed,
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
-            blame=decisive.blame,
+            blame=next((r.blame for r in decisive if r.blame), None),
             command=self.command,
-            notes=tuple(r.note for r in rulings if r.note),
+            notes=tuple(r.note for r in rulings if r.note) + tuple(not_compared),
             kinks=self.kinks,
         )
 
@@ -182,7 +184,7 @@ def _validate_reference(manual: ManualRun, reference: ReferenceRun) -> None:
             f"The reference's loss: expected one scalar, got shape {reference.loss.shape}: state the sum or the mean."
         )
     for name, gradient in manual.gradients.items():
-        theirs = reference.gradients[name]
+        theirs = reference.gradients.get(name)
         if theirs is not None and theirs.shape != np.shape(gradient):
             raise InputError(
                 f"{name}: its gradient by hand has shape {np.shape(gradient)}, TensorFlow's {theirs.shape}: "

@@ -6,7 +6,6 @@ from typing import Any
 from gradtwin.errors import Disagreement
 
 
-
 @dataclass(frozen=True)
 class Worst:
     """The entry with the largest error: its index, and what each side (and a witness) says there."""
@@ -116,7 +115,8 @@ def _table(report: Report) -> list[str]:
     width = max(len("tensor"), *(len(label(t.name)) for t in report.tensors)) if report.tensors else 6
     header = f"  {'tensor':<{width}}  {'shape':<12} {'error':>10} {'bound':>10}  verdict"
     rows = [
-        f"  {label(t.name):<{width}}  {shape_text(t.shape):<12} {t.error_ulps:>10.3g} {t.bound_ulps:>10.3g}  {t.verdict}"
+        f"  {label(t.name):<{width}}  {shape_text(t.shape):<12} {t.error_ulps:>10.3g} {t.bound_ulps:>10.3g}"
+        f"  {t.verdict}"
         for t in report.tensors
     ]
     return [header + "   (error and bound in ulp)", *rows]

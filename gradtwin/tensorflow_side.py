@@ -51,7 +51,8 @@ def resolve(reference: Any) -> Callable[..., Any]:
 class ReferenceRun:
     """What TensorFlow says: the loss, every named value, and the gradients that were asked for.
 
-    A gradient of None means that the loss does not depend on that tensor.
+    A gradient of None means that the loss does not depend on that tensor; a name without an entry is not
+    known to the reference.
     """
 
     loss: Array
@@ -86,7 +87,11 @@ def differentiate(
     return ReferenceRun(
         loss=values["loss"].numpy(),
         values={name: value.numpy() for name, value in values.items()},
-        gradients={name: gradients[name].numpy() if name in gradients else None for name in names},
+        gradients={
+            name: gradients[name].numpy() if name in gradients else None
+            for name in names
+            if name in params or name in batch or name in values
+        },
     )
 
 
@@ -135,7 +140,7 @@ def _by_loss(
     """Differentiate the loss once for all names, and each by-passed name through its own expression."""
     tf = load_tensorflow()
     through = [name for name in names if LOSS_THROUGH + name in values]
-    direct = [name for name in names if name not in through]
+    direct = [name for name in names if name in sources and name not in through]
     found = dict(zip(direct, gradients(values["loss"], [sources[name] for name in direct]), strict=True))
     for name in through:
         found[name] = gradients(values[LOSS_THROUGH + name], [sources[name]])[0]

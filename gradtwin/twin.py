@@ -168,4 +168,6 @@ def node_side(node: Any, init: Callable[[Generator], Params]) -> Any:
         return {"y": cache["g"].copy(), **node.backward(cache["g"], cache["node"])}
 
     batch_names = [name for name in arguments if name in ("t", "mask")] + ["g"]
-    return SimpleNamespace(init_params=init, forward=forward, backward=backward, batch_names=batch_names)
+    return SimpleNamespace(
+        init_params=init, forward=forward, backward=backward, batch_names=batch_names, node=node
+    )

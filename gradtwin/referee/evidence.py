@@ -82,7 +82,7 @@ class Evidence:
                 run = self.manual_at(witnesses.cast(self.point, kind))
                 if all(np.asarray(run.gradients[name]).dtype == kind for name in self.names):
                     return run
-            except Exception:  # noqa: BLE001, S112  (a stranger's code may refuse a dtype in any way it likes)
+            except Exception:
                 continue
         return None
 
@@ -107,15 +107,19 @@ class Evidence:
         return max(x for x in [*nearby, 0.0] if np.isfinite(x)), max(x for x in [*moved, 0.0] if np.isfinite(x))
 
     @functools.cached_property
-    def neighbours(self) -> list[tuple[ManualRun, ReferenceRun]]:
-        """Both sides at eight points around this one, in float64, each float entry moved: off every kink."""
+    def neighbours(self) -> list[tuple[list[ManualRun], ReferenceRun]]:
+        """Both sides around this point, in float64, every float entry moved: off every kink.
+
+        Eight directions (four and their opposites); the hand also at a hundredth of the distance, where a
+        jump is still as high and a slope a hundred times less.
+        """
         point, rng = witnesses.cast(self.point, "float64"), np.random.default_rng(1)
         runs = []
         for _ in range(4):
             move = {k: _direction(rng, v) for k, v in point.items() if np.asarray(v).dtype.kind == "f"}
-            for sign in (1.0, -1.0):
-                moved = {k: v + sign * move[k] if k in move else v for k, v in point.items()}
-                runs.append((self.manual_at(moved), self.reference_at(moved)))
+            for distance in (1.0, -1.0):
+                far, near = (_moved(point, move, distance * fraction) for fraction in (1.0, 0.01))
+                runs.append(([self.manual_at(far), self.manual_at(near)], self.reference_at(far)))
         return runs
 
     @functools.cached_property
@@ -143,7 +147,7 @@ class Evidence:
         for point in (self.extended_point, witnesses.cast(self.point, "float64")):
             try:
                 return witnesses.testify(self.loss_at, point, name, direction)
-            except Exception:  # noqa: BLE001, S112
+            except Exception:
                 continue
         return None
 
@@ -152,6 +156,11 @@ def _direction(rng: np.random.Generator, array: Array, size: float = 1e-10) -> A
     """Draw a move of every entry, random sign times U[0.5, 1.5], relative to the tensor's scale."""
     scale = size * max(1.0, float(np.abs(array).max(initial=0.0)))
     return scale * rng.choice([-1.0, 1.0], array.shape) * rng.uniform(0.5, 1.5, array.shape)
+
+
+def _moved(point: Mapping[str, Array], move: Mapping[str, Array], times: float) -> Params:
+    """Add a multiple of a move to the entries that have one."""
+    return {k: v + times * move[k] if k in move else v for k, v in point.items()}
 
 
 def _at_most_one(array: Array) -> Array:

@@ -1,11 +1,11 @@
 """Witnesses: what the gradient is, according to somebody who is neither the hand nor TensorFlow.
 
-    extended      the hand-written code once more, in long double: shows the hand's own rounding
-    complex step  Im L(θ + i h v) / h of the hand-written forward, h = 1e-20: no step to tune, no cancellation;
-                  needs analytic code (W. Squire and G. Trapp, SIAM Review 40, 1998)
-    Ridders       central differences extrapolated to step zero, with their own error estimate
-                  (C. Ridders, Advances in Engineering Software 4, 1982)
-    jitter        the hand-written code at a point moved by one rounding: how far rounding carries
+- extended: the hand-written code once more, in long double; shows the hand's own rounding.
+- complex step: Im L(θ + i h v) / h of the hand-written forward, h = 1e-20; no step to tune, no
+  cancellation, but it needs analytic code (W. Squire and G. Trapp, SIAM Review 40, 1998).
+- Ridders: central differences extrapolated to step zero, with their own error estimate
+  (C. Ridders, Advances in Engineering Software 4, 1982).
+- jitter: the hand-written code at a point moved by one rounding; how far rounding carries.
 """
 
 from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ Forward     o  = a0 w                                    [B, K]
             a1 = σ(l)                                    [B, K]
             E  = -Σ_n Σ_k {t ln a1 + (1 - t) ln(1 - a1)}, a sum over all entries, computed from l
 
-Backward    da1 = (a1 - t) / (a1 (1 - a1)) = (1 - t)/(1 - a1) - t/a1
+Backward    da1 = (a1 - t) / (a1 (1 - a1)) = (1 - t)/(1 - a1) - t/a1 = (1 - t)(1 + e^l) - t (1 + e^-l)
             dl  = da1 ∘ a1 (1 - a1) = a1 - t             the two factors cancel: no division, no epsilon
             do  = dl                  db  = Σ_n dl_n
             dw  = a0ᵀ do              da0 = do wᵀ
@@ -45,10 +45,18 @@ def forward(params: Params, a0: Array, t: Array) -> tuple[Array, Cache]:
 def backward(params: Params, cache: Cache) -> Params:
     """Walk the gates upwards."""
     a0, t, l = cache["a0"], cache["t"], cache["l"]
-    da1 = (1 - t) / sigmoid(-l) - t / sigmoid(l)       # E = -Σ{t ln a1 + (1-t) ln(1-a1)}, 1 - a1 = σ(-l)  [B, K]
+    da1 = _slope_in_a1(l, t)                           # E = -Σ{t ln a1 + (1-t) ln(1-a1)}   [B, K]
     dl = sigmoid_cross_entropy_gradient(l, t)          # a1 = σ(l)   ->  dl = a1 - t        [B, K]
     do = dl                                            # l = o + b   ->  do = dl            [B, K]
     db = dl.sum(axis=0)                                #             ->  db = Σ_n dl_n      [K]
     dw = a0.T @ do                                     # o = a0 w    ->  dw = a0ᵀ do        [D, K]
     da0 = do @ params["w"].T                           #             ->  da0 = do wᵀ        [B, D]
     return {"a1": da1, "l": dl, "o": do.copy(), "b": db, "w": dw, "a0": da0}
+
+
+def _slope_in_a1(l: Array, t: Array) -> Array:
+    """(1 - t)/(1 - a1) - t/a1 from l; a term whose weight is zero is left out before it overflows."""
+    with np.errstate(over="ignore"):
+        rising = np.where(t < 1, (1 - t) * (1 + np.exp(np.where(t < 1, l, 0))), 0)
+        falling = np.where(t > 0, t * (1 + np.exp(np.where(t > 0, -l, 0))), 0)
+    return rising - falling
