@@ -62,7 +62,7 @@ def replay(figure_ids: Sequence[str] | None = None, data_dir: str | Path | None 
     for figure_id in ids:
         if figure_id not in figures():
             hint = did_you_mean(figure_id, figures())
-            raise InputError(f"Unknown figure {figure_id!r}.{hint} gradtwin replay --json names them all.")
+            raise InputError(f"Unknown figure {figure_id!r}.{hint} gradtwin replay names them all.")
     mnist = functools.cache(lambda: checked_mnist(data_dir))
     benches = Bench(by_hand, mnist), Bench(by_tensorflow, mnist)
     return [_row(figures()[figure_id], *benches) for figure_id in ids]

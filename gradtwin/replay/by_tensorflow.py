@@ -31,9 +31,7 @@ def normal(seed: int, seed2: int, shape: tuple[int, ...]) -> Array:
     tf = load_tensorflow()
     # In eager mode a second call with the same pair would go on with the stream; a fresh graph starts it.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        return session.run(
-            tf.raw_ops.RandomStandardNormal(shape=shape, dtype=tf.float32, seed=seed, seed2=seed2)
-        )
+        return session.run(tf.raw_ops.RandomStandardNormal(shape=shape, dtype=tf.float32, seed=seed, seed2=seed2))
 
 
 def values(twin: Twin, params: Params, batch: Batch) -> Params:
@@ -81,7 +79,7 @@ def descend_in_batches(
     tf = load_tensorflow()
     forward = resolve(twin.reference)
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(start: Any, x: Any, t: Any, rows: Any) -> Any:
         def step(state: Any, some: Any) -> Any:
             batch = tf.gather(x, some), tf.gather(t, some)
@@ -171,7 +169,7 @@ def _descent(slopes: Callable[..., Any]) -> Callable[..., Any]:
     """Make gradient descent, all updates in one graph; the graph is kept for the next call."""
     tf = load_tensorflow()
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(params: Any, batch: Any, learning_rate: Any, updates: Any) -> Any:
         def step(done: Any, params: Any) -> Any:
             found = slopes(params, *batch)
@@ -182,9 +180,7 @@ def _descent(slopes: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _run(
-    descent: Callable[..., Any], params: Params, batch: Any, learning_rate: float, updates: int
-) -> Params:
+def _run(descent: Callable[..., Any], params: Params, batch: Any, learning_rate: float, updates: int) -> Params:
     tf = load_tensorflow()
     start = _tensors(params)
     dtype = next(iter(start.values())).dtype

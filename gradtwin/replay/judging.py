@@ -18,8 +18,7 @@ def agrees(figure: Figure, value: Any) -> bool:
     except ValueError:  # other numbers of entries
         return False
     return all(
-        ours == theirs and _close(float(got), float(wanted), figure, theirs)
-        for (theirs, wanted), (ours, got) in pairs
+        ours == theirs and _close(float(got), float(wanted), figure, theirs) for (theirs, wanted), (ours, got) in pairs
     )
 
 

@@ -90,9 +90,7 @@ class Bench:
             return self.side.gradients(twin, params, batch)[name[1:]]
         return self.side.values(twin, params, batch)[name]
 
-    def _run(
-        self, system: str, batch: tuple[Array, ...], learning_rate: float, counts: list[int]
-    ) -> dict[int, Params]:
+    def _run(self, system: str, batch: tuple[Array, ...], learning_rate: float, counts: list[int]) -> dict[int, Params]:
         """Descend from the seed-777 start and keep the parameters after each of the counts."""
         params, done, kept = seed777_start(system, str(batch[0].dtype)), 0, {}
         descend = functools.partial(self.side.descend, _TWINS[system])

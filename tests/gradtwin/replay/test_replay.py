@@ -9,7 +9,11 @@ import sys
 import numpy as np
 import pytest
 
+from gradtwin import catalog
+from gradtwin.datasets import load
+from gradtwin.datasets.mnist import MnistArrays
 from gradtwin.errors import InputError
+from gradtwin.faults.source_variants import f002_1_swapped
 from gradtwin.replay import by_hand, by_tensorflow, figures, recipes, replay
 from manual_grads.networks import zoo
 
@@ -137,8 +141,7 @@ def test_the_softmax_of_004_keeps_its_subnormal_probability():
     z = np.array([[0.0, -738.0], [3.0, 1.0]])
     with np.errstate(under="ignore"):
         expected = np.log(
-            np.exp(z - z.max(axis=1, keepdims=True))
-            / np.exp(z - z.max(axis=1, keepdims=True)).sum(1)[:, None]
+            np.exp(z - z.max(axis=1, keepdims=True)) / np.exp(z - z.max(axis=1, keepdims=True)).sum(1)[:, None]
         )
     labels = np.array([1, 1])
     from_probabilities, _ = by_tensorflow.losses_as_004(z, labels)
@@ -147,7 +150,35 @@ def test_the_softmax_of_004_keeps_its_subnormal_probability():
 
 def test_tensorflow_is_loaded_by_the_replay_and_not_by_its_import():
     """The command line can import the replay to say what is wrong with its arguments."""
-    code = (
-        "import sys, gradtwin.replay, gradtwin.faults.source_variants; sys.exit('tensorflow' in sys.modules)"
-    )
+    code = "import sys, gradtwin.replay, gradtwin.faults.source_variants; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_both_sides_train_alike_on_batches():
+    """What 002 does on MNIST, on the digits: losses to 1e-12, equal match ratios, and the loss falls."""
+    digits, rng = load("digits"), np.random.default_rng(2)
+    params = {"W": 0.1 * rng.standard_normal((64, 10)), "b": 0.1 * rng.standard_normal(10)}
+    rows = rng.integers(len(digits.inputs), size=(40, 50))
+    task = catalog.get("softmax_regression"), params, digits.inputs, digits.targets, rows, 0.5
+    losses, ratios = by_hand.descend_in_batches(*task)
+    theirs, their_ratios = by_tensorflow.descend_in_batches(*task)
+    np.testing.assert_allclose(theirs, losses, rtol=1e-12)
+    np.testing.assert_allclose(their_ratios, ratios, rtol=1e-15)
+    assert losses[-1] < losses[0] / 3
+
+
+def test_both_sides_score_every_row_against_every_label_as_004_does():
+    """F004-2 on numbers small enough to add up by hand."""
+    z, labels = np.array([[0.0, 1.0], [3.0, 1.0]]), np.array([1, 1])
+    log_sums = np.log(np.exp(z).sum(axis=1))
+    expected = log_sums.mean() - z[:, 1].mean()
+    for side in (by_hand, by_tensorflow):
+        np.testing.assert_allclose(side.losses_as_004(z, labels), expected, rtol=1e-14)
+    for side in (by_hand, by_tensorflow):
+        np.testing.assert_allclose(side.losses_as_004(z, np.array([0, 1])), log_sums.mean() - z.mean(), rtol=1e-14)
+
+
+def test_002_unpacks_the_test_set_as_the_training_set():
+    """F002-1: the loader's order is taken for another."""
+    swapped = f002_1_swapped(MnistArrays(*"ABab"))
+    assert "".join(swapped) == "abAB"
