@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_grads import Array
+from manual_grads import Array, Params
 
 DIVERGED = 1e-6
 PREDICTIONS_IN_JSON = 128
@@ -37,6 +37,7 @@ class History:
         losses_tensorflow: [steps].
         gaps: [steps + 1].
         predictions: `manual` and `tensorflow`: the output for every row of the training set.
+        params: `manual` and `tensorflow`: the parameters after the last update.
         logged: what TensorBoard shows, at the logging interval: lists `step`, `loss_manual`,
             `loss_tensorflow`, `accuracy_manual`, `accuracy_tensorflow`, and `gap`, a dict with a list for
             each parameter.
@@ -63,6 +64,7 @@ class History:
     losses_tensorflow: Array
     gaps: Array
     predictions: dict[str, Array]
+    params: dict[str, Params]
     logged: dict[str, Any] = field(default_factory=dict)
     optimizer: str = "gd"
     seed: int | None = None

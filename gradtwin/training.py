@@ -272,6 +272,7 @@ class _Lockstep:
             losses_tensorflow=np.concatenate(self.record.losses["tensorflow"]),
             gaps=gaps,
             predictions={side: scores[side].predictions for side in SIDES},
+            params={"manual": self.manual.params, "tensorflow": self.tensorflow.params()},
             logged=self.record.logged(),
             optimizer=plan.optimizer,
             seed=plan.seed,

@@ -24,8 +24,7 @@ class EventFile:
 
     def __init__(self, directory: Path) -> None:
         tf = load_tensorflow()
-        # TensorBoard takes every file with "tfevents" in its name, the oldest first.
-        self.path = directory / f"events.out.tfevents.{int(time.time())}.gradtwin"
+        self.path = directory / _name()
         self._described: set[str] = set()
         with self._reporting_errors():
             directory.mkdir(parents=True, exist_ok=True)
@@ -75,3 +74,8 @@ class EventFile:
             reason = getattr(error, "strerror", None) or str(error).rpartition("; ")[2]
             line = f"Cannot write {self.path}: {reason}. What was written before stays readable."
             raise InputError(line) from error
+
+
+def _name() -> str:
+    """Name a file as TensorBoard knows them: by "tfevents", and in the order of time."""
+    return f"events.out.tfevents.{int(time.time())}.gradtwin"

@@ -14,6 +14,11 @@ def parameter_tag(name: str) -> str:
     return f"layer{layer}/{KINDS.get(word.lower(), word)}"
 
 
+def parameter_scope(name: str) -> str:
+    """Give a parameter's name in the graph: `layer2/W2` for W2, beside the operations of its layer."""
+    return f"layer{_split(name)[1]}/" + re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
 def output_tags(
     values: Mapping[str, Array], output: str, parameters: Iterable[str], inputs: Iterable[str]
 ) -> dict[str, str]:

@@ -64,9 +64,7 @@ class LockstepBoard:
         outputs = layers.output_tags(arrays, self._plan.twin.output, params, self._inputs)
         tagged = {layers.parameter_tag(name): value for name, value in params.items()}
         tagged |= {tag: arrays[name] for tag, name in outputs.items()}
-        self._files[side].add(
-            step, [summaries.histogram(tag, array) for tag, array in sorted(tagged.items())]
-        )
+        self._files[side].add(step, [summaries.histogram(tag, array) for tag, array in sorted(tagged.items())])
 
     def flush(self) -> None:
         """Make everything written so far readable, whatever happens next."""

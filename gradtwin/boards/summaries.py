@@ -1,7 +1,7 @@
 """Numbers, distributions, images and graphs in the form TensorBoard reads.
 
-Each function gives one value for `EventFile.add`. They are tensors with the plugin's name beside them,
-which is what `tf.summary` writes too, except that a scalar keeps all its 64 bits.
+`scalar`, `histogram` and `images` give one value each for `EventFile.add`, `graph` what
+`EventFile.add_graph` takes.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.tensorflow_side import load_tensorflow, named_values
+from gradtwin.boards.layers import parameter_scope
+from gradtwin.tensorflow_side import load_tensorflow
 from manual_grads import Array
 
 BUCKETS = 30
 
 
 def scalar(tag: str, number: float) -> Any:
-    """Make a point of a curve; float64, NaN and infinities included."""
-    from tensorboard.plugins.scalar import metadata
+    """Make a point of a curve, in float32, the only kind TensorBoard draws; NaN and infinities included."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
 
-    return _value(tag, np.float64(number), metadata.create_summary_metadata("", ""))
+    with np.errstate(over="ignore"):
+        return Summary.Value(tag=tag, simple_value=np.float32(number))
 
 
 def histogram(tag: str, array: Array) -> Any:
@@ -67,7 +69,7 @@ def graph(forward: Callable[..., Any], params: Mapping[str, Array], batch: Mappi
 
     Args:
         forward: `forward(params, *batch)` of the reference.
-        params: arrays whose names, dtypes and shapes the graph's inputs get.
+        params: arrays whose dtypes and shapes the graph's inputs get; each lies in its layer's scope.
         batch: likewise, in the order of the call; their first axis is left open.
     """
     tf = load_tensorflow()
@@ -76,9 +78,11 @@ def graph(forward: Callable[..., Any], params: Mapping[str, Array], batch: Mappi
         shape = (None, *array.shape[1:]) if array.ndim else ()
         return tf.TensorSpec(shape, array.dtype, name=name)
 
-    traced = tf.function(lambda params, batch: named_values(forward(params, *batch)), autograph=False)
-    concrete = traced.get_concrete_function(
-        {name: tf.TensorSpec(array.shape, array.dtype, name=name) for name, array in params.items()},
+    def without_outputs(params: Any, batch: Any) -> None:
+        forward(params, *batch)
+
+    concrete = tf.function(without_outputs, autograph=False).get_concrete_function(
+        {name: tf.TensorSpec(p.shape, p.dtype, name=parameter_scope(name)) for name, p in params.items()},
         [open_rows(name, array) for name, array in batch.items()],
     )
     return bytes(concrete.graph.as_graph_def(add_shapes=True).SerializeToString())

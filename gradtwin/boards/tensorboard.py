@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gradtwin.chatter import silence_tensorflow
 from gradtwin.errors import InputError
 
 HOST = "127.0.0.1"
@@ -27,6 +28,7 @@ def launch(logdir: str | Path = "logs", port: int = PORT) -> subprocess.Popen[by
     if not Path(logdir).is_dir():
         raise InputError(f"There is no directory {logdir}: run gradtwin train first, or give --logdir.")
     _refuse_taken(port)
+    silence_tensorflow()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir)]
     return subprocess.Popen([*command, "--host", HOST, "--port", str(port)])
 

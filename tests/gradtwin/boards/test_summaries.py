@@ -1,0 +1,78 @@
+"""Values for TensorBoard: what they hold, by TensorBoard's own readers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.plugins.histogram import summary_v2 as tensorboard_histogram
+from tensorboard.util import tensor_util
+
+from gradtwin import catalog
+from gradtwin.boards import summaries
+from gradtwin.tensorflow_side import resolve
+
+
+@pytest.mark.parametrize("number", [0.0, 0.1, -3e-17, 1e30, np.inf, -np.inf, 1e300])
+def test_a_scalar_keeps_its_value_in_float32(number):
+    """What is too large for float32 is infinite there."""
+    with np.errstate(over="ignore"):
+        assert summaries.scalar("loss", number).simple_value == np.float32(number)
+
+
+def test_a_scalar_keeps_nan():
+    """A curve that left the numbers shows it."""
+    assert np.isnan(summaries.scalar("loss", np.nan).simple_value)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_buckets_are_tensorboards_own(dtype):
+    """The same edges and counts as TensorBoard's writer makes of these numbers."""
+    array = np.random.default_rng(0).normal(size=(40, 25)).astype(dtype)
+    theirs = tensorboard_histogram.histogram_pb("tag", array).value[0]
+    ours = summaries.histogram("tag", array)
+    np.testing.assert_allclose(
+        tensor_util.make_ndarray(ours.tensor), tensor_util.make_ndarray(theirs.tensor), rtol=1e-12, atol=1e-12
+    )
+    assert ours.metadata.plugin_data == theirs.metadata.plugin_data
+
+
+@pytest.mark.parametrize(
+    "array", [np.full(7, 0.3), np.array(2.0), np.array([1.0, np.nextafter(1.0, 2.0)]), np.zeros((2, 3))]
+)
+def test_equal_entries_are_counted_in_the_last_bucket(array):
+    """There is no width to divide, as in TensorBoard's own."""
+    found = summaries.buckets(array)
+    assert found.shape == (30, 3)
+    assert found[-1].tolist() == [array.min(), array.max(), array.size]
+    assert found[:-1, 2].sum() == 0
+
+
+def test_entries_that_are_not_finite_are_left_out():
+    """NaN has no place on the axis; without any number there are no buckets."""
+    assert summaries.buckets(np.array([1.0, np.nan, 2.0, np.inf]))[:, 2].sum() == 2
+    assert summaries.buckets(np.array([np.nan, -np.inf])).shape == (0, 3)
+
+
+def test_pictures_are_png_from_black_to_white():
+    """Decoded they are the pixels again: 0 is black, 1 is white, beyond is cut off."""
+    pixels = np.array([[0.0, 0.5, 1.0], [-1.0, 2.0, 0.25]]).reshape(1, 2, 3, 1)
+    value = summaries.images("input", pixels)
+    width, height, picture = tensor_util.make_ndarray(value.tensor)
+    assert (width, height) == (b"3", b"2")
+    assert value.metadata.plugin_data.plugin_name == "images"
+    decoded = tf.io.decode_png(picture).numpy()[..., 0]
+    np.testing.assert_array_equal(decoded, [[0, 128, 255], [0, 255, 64]])
+
+
+@pytest.mark.parametrize("name", ["xor", "deep", "mnist", "gates"])
+def test_the_graph_has_the_references_scopes(name):
+    """Every layer is a scope that holds its parameters; no scope is made twice, nothing is computed twice."""
+    twin = catalog.get(name)
+    params, batch = twin.point()
+    batch = batch[:2]
+    names = twin.batch_names(batch)
+    serialized = summaries.graph(resolve(twin.reference), params, dict(zip(names, batch, strict=True)))
+    nodes = [node.name for node in tf.compat.v1.GraphDef.FromString(serialized).node]
+    scopes = {node.partition("/")[0] for node in nodes if "/" in node}
+    layers = {f"layer{int(''.join(filter(str.isdigit, p)) or 1)}" for p in params}
+    assert scopes == {*layers, "loss"}
+    assert {node.rpartition("/")[2] for node in nodes} >= {*params, *names}
