@@ -12,6 +12,7 @@ import typer
 
 from gradtwin import catalog, check
 from gradtwin.cli import app
+from gradtwin.faults.source_variants import SOURCE_FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 DERIVATIONS = ROOT / "docs" / "derivations"
@@ -90,6 +91,25 @@ def failed_examples(text):
     result = doctest.DocTestRunner(verbose=False).run(test, out=lambda _: None)
     assert result.attempted > 0
     return result.failed
+
+
+def page_of(twin_name):
+    """Give the derivation page of a twin; the nodes share one."""
+    page = "nodes" if twin_name.startswith("node_") else twin_name
+    return (DERIVATIONS / f"{page}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("fault", [f for f in SOURCE_FAULTS.values() if f.twin], ids=lambda fault: fault.id)
+def test_a_fault_of_the_source_stands_on_the_page_of_its_network(fault):
+    """What can be planted on a network is told on its page."""
+    assert f"| {fault.id} |" in page_of(fault.twin)
+
+
+@each_page
+def test_the_faults_named_on_a_page_are_declared(page):
+    """An id such as F003-1 on a page is one that the list of source faults knows."""
+    named = re.findall(r"\bF00\d-\d+", page.read_text(encoding="utf-8"))
+    assert [fault for fault in named if fault not in SOURCE_FAULTS] == []
 
 
 # ---- links and mathematics -------------------------------------------------------------------------
@@ -214,12 +234,26 @@ def test_the_repaired_gradient_of_the_readme_agrees(tmp_path):
     assert run("-c", repaired, cwd=tmp_path).splitlines()[0].endswith(": agree")
 
 
-def test_the_check_of_the_readme_prints_what_the_readme_shows(tmp_path):
-    """`gradtwin check xor` prints the table on the first screen, numbers aside."""
-    (_, session), *_ = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "console")
-    command, _, shown = session.partition("\n")
-    assert command == "$ gradtwin check xor"
-    assert numbers_masked(run("-m", "gradtwin", "check", "xor", cwd=tmp_path)) == numbers_masked(shown)
+def sessions():
+    """Give the terminal sessions of the README, as (command, output)."""
+    return [
+        body.removeprefix("$ gradtwin ").split("\n", 1)
+        for _, body in blocks((ROOT / "README.md").read_text(encoding="utf-8"), "console")
+    ]
+
+
+@pytest.mark.parametrize(("command", "shown"), sessions(), ids=lambda text: text.partition("\n")[0][:20])
+def test_the_commands_of_the_readme_print_what_the_readme_shows(command, shown, tmp_path):
+    """Each session of the README, run again, prints the same words, numbers aside."""
+    printed = run("-m", "gradtwin", *command.split(), cwd=tmp_path)
+    assert numbers_masked(printed) == numbers_masked(shown)
+
+
+def test_the_table_of_the_readme_names_every_network():
+    """Each network of the catalogue has a row, linked to its derivation."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[`(\w+)`\]\(docs/derivations/\1\.md\) \|", text, flags=re.MULTILINE)
+    assert rows == NETWORKS
 
 
 # ---- the worked example of CONTRIBUTING ------------------------------------------------------------
