@@ -13,6 +13,7 @@ import typer
 from gradtwin import catalog, check
 from gradtwin.cli import app
 from gradtwin.faults.source_variants import SOURCE_FAULTS
+from gradtwin.replay.figures import figures as printed_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 DERIVATIONS = ROOT / "docs" / "derivations"
@@ -163,10 +164,10 @@ def test_mathematics_survives_markdown(page):
 
 
 def shown_commands(text, program):
-    """List the command lines of a program in a page's shell blocks, without prompt and comment."""
-    bodies = [body for _, body in blocks(text, "sh", "console", "text")]
-    lines = [line.removeprefix("$ ").strip() for body in bodies for line in body.splitlines()]
-    return [line.split("  #")[0].split()[1:] for line in lines if line.startswith(program + " ")]
+    """List the command lines of a program in a page's shell blocks, as words without prompt and comment."""
+    bodies = "\n".join(body for _, body in blocks(text, "sh", "console", "text"))
+    command = rf"^(?:\$ )?(?:\w+=\S+ )?(?:\S*/)?{program} (.*)$"
+    return [found.split(" #")[0].split() for found in re.findall(command, bodies, flags=re.MULTILINE)]
 
 
 @each_page
@@ -181,18 +182,21 @@ def test_the_commands_shown_exist(page):
 
 
 def parse(words):
-    """Parse a command line without running it; raise if it names a command or an option that is not there."""
-    group = typer.main.get_command(app)
-    if words[0].startswith("-"):
-        return
-    command = group.commands[words[0]]
-    command.make_context(words[0], list(words[1:]))
+    """Parse a command line without running it; raise if a command, option, twin or figure is not there."""
+    command = typer.main.get_command(app).commands[words[0]]
+    given = command.make_context(words[0], list(words[1:])).params
+    for name in [*(given.get("targets") or ()), *(given.get("names") or ())]:
+        if ".py" not in name:
+            catalog.get(name)
+    assert set(given.get("figures") or ()) <= set(printed_figures())
 
 
-@pytest.mark.parametrize("words", [["chek", "xor"], ["check", "xor", "--precision", "64"]])
+@pytest.mark.parametrize(
+    "words", [["chek", "xor"], ["check", "xor", "--precision", "64"], ["train", "xro"], ["replay", "009-x"]]
+)
 def test_a_command_that_does_not_exist_is_seen(words):
-    """A mistyped command and an unknown option do not parse."""
-    with pytest.raises(Exception, match=r"chek|precision"):
+    """A mistyped command, an unknown option, twin or figure do not pass."""
+    with pytest.raises(Exception, match=r"chek|precision|xro|009-x"):
         parse(words)
 
 
