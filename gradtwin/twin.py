@@ -1,7 +1,7 @@
 """Twin: one network written twice, with its start, its data and its source."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -103,8 +103,14 @@ class Twin:
         """
         rng = np.random.default_rng(seed)
         drawn = self._draw_params(rng)
+        if not isinstance(drawn, Mapping):
+            kind = type(drawn).__name__
+            raise InputError(f"Twin {self.name!r}: expected init to draw a dictionary of arrays, got a {kind}.")
         params = {name: p if np.any(p) else rng.standard_normal(p.shape) for name, p in drawn.items()}
-        return params, self.batch(rng) if callable(self.batch) else self.batch
+        batch = self.batch(rng) if callable(self.batch) else self.batch
+        if not isinstance(batch, tuple | list):
+            raise InputError(f"Twin {self.name!r}: expected batch as a tuple of arrays, got a {type(batch).__name__}.")
+        return params, tuple(batch)
 
     def _draw_params(self, rng: Generator) -> Params:
         init = self.init or getattr(self.manual, "init_params", None)
