@@ -13,6 +13,7 @@ from gradtwin.referee.judge import Ruling, gravest, judge
 from gradtwin.report import Report
 from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
 from gradtwin.twin import Twin, argument_names
+from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Params
 
 DTYPES = ("float32", "float64")
@@ -37,8 +38,11 @@ def check(
         InputError: an unknown twin, dtype or route, or a side that breaks the contract of a twin.
     """
     twin = catalog.get(twin) if isinstance(twin, str) else twin
+    if not isinstance(twin, Twin):
+        raise InputError(f"Expected a gradtwin.Twin or the name of one, got {_describe(twin)}.")
     _require(dtype, DTYPES, "dtype")
-    params, batch = twin.point(seed)
+    with told_as_theirs(f"Drawing a point for twin {twin.name!r}"):
+        params, batch = twin.point(seed)
     case = Case(
         name=twin.name,
         manual=lambda p, *b: _run_twin(twin, p, *b),
@@ -83,6 +87,8 @@ def check_gradients(
         InputError: params or gradients that are no dictionaries of float arrays, other keys, shapes or
             dtypes than the parameters', or values that are not finite.
     """
+    if not callable(manual):
+        raise InputError(f"The manual function: expected a function, got {_describe(manual)}.")
     if not isinstance(params, Mapping) or not params:
         raise InputError(f"params: expected a dictionary of arrays, got {_describe(params)}.")
     dtypes = {str(np.asarray(p).dtype) for p in params.values()}
@@ -123,22 +129,27 @@ class Case:
         """Run both sides and judge every tensor."""
         _require(self.route, ROUTES, "route")
         _validate_point(self.params, self.batch)
-        manual = self.manual(self.params, *self.batch.values())
+        with told_as_theirs("The manual function"):
+            manual = self.manual(self.params, *self.batch.values())
         _validate_gradients(manual, self.params, self.batch)
-        reference = self._evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
+        with told_as_theirs("The reference", always=True):
+            reference = self._evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
         _validate_reference(manual, reference)
         shared = tuple(name for name in manual.gradients if name in reference.gradients)
-        rulings = judge(self._evidence(shared), manual, reference)
-        return self._report(rulings, sorted(set(manual.gradients) - set(shared)))
+        with told_as_theirs("One of the two functions, asked again at another point,"):
+            evidence = self._evidence(shared)
+            rulings = judge(evidence, manual, reference)
+        not_compared = sorted(set(manual.gradients) - set(shared))
+        notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
+        return self._report(rulings, [*_witness_notes(evidence), *notes])
 
     def _evidence(self, names: tuple[str, ...]) -> Evidence:
         sides = self.manual, self.loss, self.reference
         return Evidence(*sides, self.params, self.batch, self.dtype, self.route, names)
 
-    def _report(self, rulings: list[Ruling], unnamed: list[str]) -> Report:
+    def _report(self, rulings: list[Ruling], notes: list[str]) -> Report:
         verdict = gravest(r.row.verdict for r in rulings)
         decisive = [r for r in rulings if r.row.verdict == verdict]
-        not_compared = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in unnamed]
         return Report(
             twin=self.name,
             dtype=self.dtype,
@@ -148,13 +159,16 @@ class Case:
             tensors=tuple(r.row for r in rulings),
             blame=next((r.blame for r in decisive if r.blame), None),
             command=self.command,
-            notes=tuple(r.note for r in rulings if r.note) + tuple(not_compared),
+            notes=tuple(r.note for r in rulings if r.note) + tuple(notes),
             kinks=self.kinks,
         )
 
 
 def _run_twin(twin: Twin, params: Params, *batch: Array) -> ManualRun:
-    loss, cache = twin.manual.forward(params, *batch)
+    answer = twin.manual.forward(params, *batch)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise InputError(f"The manual forward: expected (loss, cache), got {_describe(answer)}.")
+    loss, cache = answer
     return ManualRun(loss, twin.manual.backward(params, cache), cache)
 
 
@@ -163,6 +177,15 @@ def _run_function(manual: Callable[..., Any], params: Params, *batch: Array) -> 
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise InputError(f"The manual function: expected (loss, gradients), got {_describe(answer)}.")
     return ManualRun(answer[0], answer[1], {})
+
+
+def _witness_notes(evidence: Evidence) -> list[str]:
+    """Say where the complex step did not apply and who testified instead."""
+    others = {name: witness for name, witness in evidence.called.items() if witness != "complex step"}
+    return [
+        f"The manual forward is not analytic in {name}: the complex step was refused, {witness} testified instead."
+        for name, witness in others.items()
+    ]
 
 
 def _validate_point(params: Params, batch: Params) -> None:

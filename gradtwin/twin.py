@@ -102,7 +102,7 @@ class Twin:
         multiplies it.
         """
         rng = np.random.default_rng(seed)
-        drawn = self._draw_params(rng)
+        drawn: Any = self._draw_params(rng)
         if not isinstance(drawn, Mapping):
             kind = type(drawn).__name__
             raise InputError(f"Twin {self.name!r}: expected init to draw a dictionary of arrays, got a {kind}.")

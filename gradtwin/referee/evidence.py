@@ -146,10 +146,18 @@ class Evidence:
         direction[index] = 1.0
         for point in (self.extended_point, witnesses.cast(self.point, "float64")):
             try:
-                return witnesses.testify(self.loss_at, point, name, direction)
+                testimony = witnesses.testify(self.loss_at, point, name, direction)
             except Exception:
                 continue
+            if testimony is not None:
+                self.called[name] = testimony.witness
+            return testimony
         return None
+
+    @functools.cached_property
+    def called(self) -> dict[str, str]:
+        """The witness that was called last for each tensor."""
+        return {}
 
 
 def _direction(rng: np.random.Generator, array: Array, size: float = 1e-10) -> Array:
