@@ -72,6 +72,7 @@ def run(arguments: list[str] | None = None) -> int:
             f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
         )
     except (KeyboardInterrupt, typer.Abort):
+        typer.echo("gradtwin: stopped by Ctrl-C", err=True)
         return INTERRUPTED
     except Exception as error:
         # Typer's usage errors have had several base classes in its history; all of them can word themselves.
@@ -207,6 +208,30 @@ def replay_figures(
     else:
         rendering.print_replay(rows)
     if any(row.reproduced is False for row in rows):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command("faults")
+def score_faults(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Whose faults, each with its line; all if absent.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only so many of each twin.")] = None,
+    half: Annotated[int | None, typer.Option(min=1, max=2, help="Only one half; no rule is tuned on half 2.")] = None,
+    json: Json = False,
+) -> None:
+    """Plant faults in every backward pass, and count how many the check sees, places and explains."""
+    from gradtwin import catalog, rendering
+    from gradtwin.faults.score import score_each
+
+    twins = [catalog.get(name) for name in names or catalog.names()]
+    rows = score_each(twins, sample, half)
+    if json:
+        done = list(rows)
+        rendering.print_json([row.to_dict() for row in done])
+    else:
+        done = rendering.print_faults(rows, each=bool(names))
+    if not all(row.caught for row in done):
         raise typer.Exit(CHECK_FAILED)
 
 

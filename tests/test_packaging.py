@@ -14,6 +14,7 @@ PACKAGES = ("manual_grads", "tf_reference", "gradtwin")
 
 @pytest.fixture(scope="module")
 def project() -> dict:
+    """Read pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

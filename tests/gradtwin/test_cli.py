@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import urllib.request
 from pathlib import Path
 
@@ -58,14 +59,13 @@ TWIN_FILE = textwrap.dedent("""
 
 @pytest.fixture
 def twin_file(tmp_path: Path) -> Path:
+    """Write a user's file with a right twin and one whose gradient lacks the factor 2."""
     file = tmp_path / "squares.py"
     file.write_text(TWIN_FILE)
     return file
 
 
-def run_fresh(
-    *arguments: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run_fresh(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `gradtwin` in a process of its own, away from the settings of this one."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "COLUMNS"))}
     return subprocess.run(
@@ -102,7 +102,7 @@ def test_what_does_not_compare_or_train_loads_no_tensorflow(code: str) -> None:
 
 
 def test_a_check_leaves_stderr_empty_and_one_json_document_on_stdout() -> None:
-    """TensorFlow's start-up and XLA's notes are written by C++, past Python's sys.stderr: look at the real one."""
+    """TensorFlow's and XLA's notes are written by C++, past Python's sys.stderr: look at the real one."""
     done = run_fresh("check", "gates", "xor", "--json")
     assert done.stderr == ""
     rows = json.loads(done.stdout)
@@ -144,9 +144,7 @@ def test_list_names_every_twin_of_the_catalogue_with_its_row(capsys: pytest.Capt
     assert {row["name"]: row["parameters"] for row in rows}["zoo"] == 119
 
 
-def test_list_for_people_fits_80_columns(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_list_for_people_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """No line is wider than the terminal everyone has."""
     monkeypatch.setenv("COLUMNS", "80")
     assert cli.run(["list"]) == 0
@@ -175,10 +173,10 @@ def test_a_wrong_gradient_fails_with_its_worst_entry_and_the_command_that_repeat
     monkeypatch.chdir(twin_file.parent)
     assert cli.run(["check", "squares.py", "--dtype", "float64", "--route", "tape"]) == 1
     out = capsys.readouterr().out
-    manual, reference = re.search(r"dW\[\d, \d\]: manual (\S+), TensorFlow (\S+);", out).groups()  # type: ignore[union-attr]
+    ((manual, reference),) = re.findall(r"dW\[\d, \d\]: manual ([^\s,;]+), TensorFlow ([^\s,;]+)", out)
     assert float(manual) == pytest.approx(float(reference) / 2)
     assert "wrong failed" in out and "right  agree" in out
-    command = re.search(r"repeat: gradtwin (.*)", out).group(1)  # type: ignore[union-attr]
+    (command,) = re.findall(r"repeat: gradtwin (.*)", out)
     assert command == "check squares.py:wrong --dtype float64 --route tape --seed 0"
     assert cli.run(command.split()) == 1
 
@@ -223,6 +221,127 @@ def test_a_terminal_without_unicode_gets_replacements_and_no_traceback() -> None
     assert "zoo" in done.stdout
 
 
+def test_train_runs_every_twin_at_every_learning_rate(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`train --json` has one row a run, the promised keys, and the files where the row says."""
+    rates = ["--learning-rate", "0.1", "--learning-rate", "0.01"]
+    logdir = tmp_path / "logs"
+    assert cli.run(["train", "xor", "logistic", *rates, "--steps", "5", "--logdir", str(logdir), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(r["twin"], r["learning_rate"], r["steps"]) for r in rows] == [
+        (twin, rate, 5) for twin in ("xor", "logistic") for rate in (0.1, 0.01)
+    ]
+    promised = "twin run dtype learning_rate steps manual tensorflow gap diverged_at".split()
+    for row in rows:
+        assert set(promised) <= set(row)
+        assert {"loss", "accuracy"} <= set(row["manual"]) & set(row["tensorflow"])
+        assert {side.name for side in (logdir / row["twin"] / row["run"]).iterdir()} == {
+            "manual",
+            "tensorflow",
+        }
+
+
+def test_zoo_is_trained_as_its_source_prints_it_beside_the_right_way(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Both reach 100 % within 310 updates, the row where 000 stops printing; only the faulty side drifts."""
+    assert cli.run(["train", "zoo", "--logdir", str(tmp_path), "--json"]) == 0
+    right, faulty = json.loads(capsys.readouterr().out)
+    assert (right["variant"], faulty["variant"]) == ("", "F000-1+F000-2")
+    for row in (right, faulty):
+        at_310 = row["logged"]["step"].index(310)
+        assert set(row["logged"]["accuracy_manual"][at_310:]) == {1.0}
+    assert right["diverged_at"] is None and right["gap"] < 1e-9
+    assert faulty["gap"] > 1
+
+
+def test_train_for_people_shows_both_sides_the_gap_and_where_the_files_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Loss, accuracy, predictions and gap; no progress bar and no escape codes in a pipe."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run(["train", "xor", "--steps", "200", "--logdir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^  (?:manual|TensorFlow) +0\.\d+ +\d+\.00 %", out, re.MULTILINE)) == 2
+    assert "prediction, 4 rows" in out
+    assert "after 200 updates, never above 1e-6" in out
+    assert str(tmp_path / "xor") in out
+    assert "\x1b" not in out and "training xor" not in out
+
+
+def test_hidden_widths_make_another_network(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`--hidden 3 --hidden 4` trains 2-3-4-1: parameters of three layers."""
+    options = ["--hidden", "3", "--hidden", "4", "--steps", "2", "--seed", "1", "--json"]
+    assert cli.run(["train", "wide", *options, "--logdir", str(tmp_path)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert set(row["logged"]["gap"]) == {"W1", "b1", "W2", "b2", "W3", "b3"}
+
+
+def test_ctrl_c_ends_the_training_in_order(tmp_path: Path) -> None:
+    """Exit 130, the summary so far on stdout, no traceback, event files that can be read."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradtwin", "train", "xor", "--steps", "1000000", "--logdir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    while not all(any(tmp_path.glob(f"xor/*/{side}/*")) for side in ("manual", "tensorflow")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C after" in out
+    assert err == ""
+    for file in tmp_path.glob("xor/*/*/*"):
+        assert len(list(EventFileLoader(str(file)).Load())) > 1
+
+
+def test_replay_prints_each_figure_in_its_own_digits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As printed, by hand, by TensorFlow; 001 prints the hand-set weights as whole numbers."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run(["replay", "001-handset", "001-logistic-h"]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"^  (\w+) +5 -7 -8 3$", out, re.MULTILINE) == ["printed", "manual", "TensorFlow"]
+    assert re.findall(r"^  (\w+) +0\.5 0\.5 0\.5 0\.5$", out, re.MULTILINE) == [
+        "printed",
+        "manual",
+        "TensorFlow",
+    ]
+    assert "2 of 2 figures reproduced." in out
+
+
+def test_a_figure_that_is_not_reproduced_fails_the_replay(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A planted error in the hand-set start is seen: exit 1, and the figure is named."""
+    from gradtwin.replay import RECIPES
+
+    monkeypatch.setitem(RECIPES, "001-handset", lambda bench: [[5.0, -7.0], [-8.0, 4.0]])
+    assert cli.run(["replay", "001-handset"]) == 1
+    assert "not reproduced: 001-handset." in capsys.readouterr().out
+    assert cli.run(["replay", "001-handset", "--json"]) == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert list(row)[:7] == "figure source system printed manual tensorflow reproduced".split()
+    assert row["reproduced"] is False
+
+
+def test_a_figure_that_needs_mnist_says_so_and_does_not_count(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without MNIST the rest still passes, and nobody reads that the figure was reproduced."""
+    monkeypatch.delenv("GRADTWIN_MNIST_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert cli.run(["replay", "001-handset", "004-losses"]) == 0
+    assert "1 of 2 figures reproduced; 1 need" in capsys.readouterr().out
+
+
 def test_board_serves_on_localhost_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     """TensorBoard answers on 127.0.0.1, and both processes are gone after Ctrl-C."""
     process = subprocess.Popen(
@@ -231,9 +350,7 @@ def test_board_serves_on_localhost_and_ends_with_ctrl_c(tmp_path: Path) -> None:
         text=True,
     )
     assert process.stderr is not None
-    address = next(
-        match for line in process.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/", line))
-    )
+    address = next(match for line in process.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/", line)))
     with urllib.request.urlopen(address.group()) as answer:
         assert answer.status == 200
     process.send_signal(signal.SIGINT)

@@ -18,7 +18,10 @@ SIDES = textwrap.dedent("""
     def backward(params, cache):
         return {"w": cache["x"]}
 
-    manual = SimpleNamespace(init_params=lambda rng: {"w": rng.standard_normal(3)}, forward=forward, backward=backward)
+    def init_params(rng):
+        return {"w": rng.standard_normal(3)}
+
+    manual = SimpleNamespace(init_params=init_params, forward=forward, backward=backward)
     first = Twin(name="first", manual=manual, reference=forward, batch=lambda rng: (rng.random(3),))
     second = Twin(name="second", manual=manual, reference=forward, batch=lambda rng: (rng.random(3),))
     plain = SimpleNamespace(manual=manual, reference=forward, batch=first.batch, loss="w x")
@@ -27,6 +30,7 @@ SIDES = textwrap.dedent("""
 
 
 def write(folder: Path, text: str) -> str:
+    """Write the user's file and give its path."""
     file = folder / "mine.py"
     file.write_text(text)
     return str(file)
@@ -51,10 +55,7 @@ def test_an_object_with_both_sides_and_a_batch_becomes_a_twin(tmp_path: Path) ->
 def test_a_file_may_import_its_neighbours(tmp_path: Path) -> None:
     """The file's own folder is searched, as `python FILE.py` does."""
     (tmp_path / "neighbour_of_mine.py").write_text(SIDES)
-    assert (
-        list(twin_files.load(write(tmp_path, "from neighbour_of_mine import first\n")).values())[0].name
-        == "first"
-    )
+    assert list(twin_files.load(write(tmp_path, "from neighbour_of_mine import first\n")).values())[0].name == "first"
 
 
 @pytest.mark.parametrize("target", ["mine.py", "mine.py:first", "some/where/mine.py", "C:mine.py:first"])
