@@ -10,7 +10,7 @@ counts over all that came to one.
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from gradtwin.check import check
 from gradtwin.errors import InputError
 from gradtwin.faults.catalogue import PlantedFault, planted, small
 from gradtwin.report import Report
+from gradtwin.tensorflow_side import answers_remembered
 from gradtwin.twin import Twin
 
 MISSED = ("agree", "rounding")
@@ -97,13 +98,15 @@ def score(twins: Iterable[Twin], sample: int | None = None, half: int | None = N
     Returns:
         A row for each fault.
     """
-    chosen = [(small(twin), sample, half) for twin in twins]
-    return [row for twin, size, part in chosen for row in _score_twin(twin, size, part)]
+    return list(score_each(twins, sample, half))
 
 
-def _score_twin(twin: Twin, sample: int | None, half: int | None) -> list[FaultRow]:
-    faults = [fault for fault in planted(twin) if half in (None, fault.half)]
-    return [judge(fault, twin) for fault in spread(faults, sample)]
+def score_each(twins: Iterable[Twin], sample: int | None = None, half: int | None = None) -> Iterator[FaultRow]:
+    """Give the rows of `score` one after the other, as they are done."""
+    for twin in map(small, twins):
+        faults = [fault for fault in planted(twin) if half in (None, fault.half)]
+        with answers_remembered():
+            yield from (judge(fault, twin) for fault in spread(faults, sample))
 
 
 def spread(faults: Sequence[PlantedFault], sample: int | None) -> list[PlantedFault]:
