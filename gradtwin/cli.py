@@ -72,7 +72,6 @@ def run(arguments: list[str] | None = None) -> int:
             f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
         )
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("gradtwin: stopped by Ctrl-C", err=True)
         return INTERRUPTED
     except Exception as error:
         # Typer's usage errors have had several base classes in its history; all of them can word themselves.
