@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradtwin import outside_twins
 from gradtwin.errors import InputError, did_you_mean
 from gradtwin.philox import seed777_start
 from gradtwin.twin import Batch, Generator, TrainingDefaults, Twin, node_side
@@ -28,24 +29,28 @@ XOR_TARGETS = np.array([[0.0], [1.0], [1.0], [0.0]])
 
 
 def get(name: str) -> Twin:
-    """Look a twin up by name.
+    """Look a twin up by name, among the built-in ones and those of installed packages.
 
     Raises:
-        InputError: there is none of that name; the nearest one is suggested.
+        InputError: there is none of that name (the nearest one is suggested), or the package's does not load.
     """
+    outside = outside_twins.declared()
+    if name in outside:
+        return outside_twins.load(name, _TWINS)
     if name not in _TWINS:
-        raise InputError(f"Unknown twin {name!r}.{did_you_mean(name, _TWINS)} gradtwin list names them all.")
+        near = did_you_mean(name, [*_TWINS, *outside])
+        raise InputError(f"Unknown twin {name!r}.{near} gradtwin list names them all.")
     return _TWINS[name]
 
 
 def names() -> list[str]:
-    """Name all twins, networks first, then nodes."""
-    return list(_TWINS)
+    """Name all twins: networks, then nodes, then those of installed packages."""
+    return [*_TWINS, *outside_twins.names(_TWINS)]
 
 
 def twins() -> list[Twin]:
     """Give all twins in the order of `names`."""
-    return list(_TWINS.values())
+    return [*_TWINS.values(), *(outside_twins.load(name, _TWINS) for name in outside_twins.names(_TWINS))]
 
 
 # ---- operating points: what a check runs on --------------------------------------------------------
@@ -59,12 +64,20 @@ def _binary(rng: Generator, rows: int, columns: int) -> np.ndarray:
     return rng.integers(2, size=(rows, columns)).astype(float)
 
 
+def _binary_targets(rng: Generator, rows: int, columns: int) -> np.ndarray:
+    """Draw 0 or 1, both of them in every column: where all targets are equal, mixed-up rows do not show."""
+    t = _binary(rng, rows, columns)
+    one_class = (t == t[0]).all(axis=0)
+    t[0, one_class] = 1 - t[0, one_class]
+    return t
+
+
 def _normal_and_classes(rows: int, inputs: int, classes: int) -> Callable[[Generator], Batch]:
     return lambda rng: (rng.standard_normal((rows, inputs)), _one_hot(rng, rows, classes))
 
 
 def _normal_and_binary(rows: int, inputs: int, outputs: int) -> Callable[[Generator], Batch]:
-    return lambda rng: (rng.standard_normal((rows, inputs)), _binary(rng, rows, outputs))
+    return lambda rng: (rng.standard_normal((rows, inputs)), _binary_targets(rng, rows, outputs))
 
 
 def _zoo_batch(rng: Generator) -> Batch:
@@ -85,9 +98,7 @@ def _images_with_masks(rows: int, widths: tuple[int, ...], keep: float) -> Calla
 # ---- networks of any width -------------------------------------------------------------------------
 
 
-def _sized(
-    template: Twin, init: Callable[..., Params], batch: Callable[..., Callable[[Generator], Batch]]
-) -> Twin:
+def _sized(template: Twin, init: Callable[..., Params], batch: Callable[..., Callable[[Generator], Batch]]) -> Twin:
     """Make the twin of a network that can be had in other widths."""
 
     def resize(widths: tuple[int, ...]) -> Twin:
@@ -270,9 +281,7 @@ def _networks() -> list[Twin]:
                 source="001 (A12, A13)",
                 task="multiclass",
                 output="p",
-                training=TrainingDefaults(
-                    learning_rate=1e-3, steps=1800, batch_size=100, optimizer="adam", keep=0.7
-                ),
+                training=TrainingDefaults(learning_rate=1e-3, steps=1800, batch_size=100, optimizer="adam", keep=0.7),
                 widths=(784, 512, 512, 512, 512, 10),
             ),
             mnist.init_params,
@@ -284,9 +293,7 @@ def _networks() -> list[Twin]:
 # ---- nodes -----------------------------------------------------------------------------------------
 
 
-def _node(
-    name: str, node: type, arguments: dict[str, tuple[int, ...]], batch: Callable[[Generator], Batch]
-) -> Twin:
+def _node(name: str, node: type, arguments: dict[str, tuple[int, ...]], batch: Callable[[Generator], Batch]) -> Twin:
     def init(rng: Generator) -> Params:
         # A19's cross-entropy takes probabilities; every other node takes any numbers.
         if name == "cross_entropy":

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gradtwin.errors import InputError
+from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
 
 Generator = np.random.Generator
@@ -118,7 +119,8 @@ class Twin:
             raise InputError(
                 f"Twin {self.name!r} cannot draw parameters: give it init=... or its manual side init_params(rng)."
             )
-        return init(rng)
+        with told_as_theirs(f"Twin {self.name!r}, drawing its parameters,"):
+            return init(rng)
 
     def batch_names(self, batch: Batch) -> list[str]:
         """Name the batch's arrays after the manual forward's arguments; `*masks` count mask1, mask2, …."""

@@ -39,7 +39,7 @@ def load(target: str) -> dict[str, Twin]:
             raise InputError(
                 f"{file} has no {name!r}.{did_you_mean(name, [n for n in found if n[0] != '_'])}"
             )
-        return {target: _as_twin(found[name], name, target)}
+        return {target: as_twin(found[name], name, target)}
     twins = {f"{file}:{name}": value for name, value in found.items() if isinstance(value, Twin)}
     if not twins:
         raise InputError(
@@ -77,7 +77,17 @@ def _described(error: BaseException, file: Path) -> str:
     return f"{what} (line {lines[-1]})" if lines else what
 
 
-def _as_twin(candidate: Any, name: str, target: str) -> Twin:
+def as_twin(candidate: Any, name: str, target: str) -> Twin:
+    """Take a Twin as it is, and make one of an object with `manual`, `reference` and `batch`.
+
+    Args:
+        candidate: the object; what else it has of Twin's fields counts too.
+        name: what the twin is called if the object has no name of its own.
+        target: what the user calls the object, for the error message.
+
+    Raises:
+        InputError: it lacks one of the three.
+    """
     if isinstance(candidate, Twin):
         return candidate
     missing = [side for side in ("manual", "reference", "batch") if not hasattr(candidate, side)]

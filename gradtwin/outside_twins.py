@@ -1,0 +1,89 @@
+"""Twins of other packages, found by their entry points.
+
+A package that declares
+
+    [project.entry-points."gradtwin.twins"]
+    theirs = "their_package.twins:THEIRS"
+
+puts its twin into the catalogue under the name `theirs`. The object is a `gradtwin.Twin`, or any object with
+the attributes `manual`, `reference` and `batch`. Its module is imported when the twin is asked for and not
+before; it should name its reference by a string, so that listing it does not load TensorFlow.
+"""
+
+import functools
+from collections.abc import Collection
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
+
+from gradtwin.errors import InputError
+from gradtwin.twin import Twin
+from gradtwin.twin_files import as_twin
+from gradtwin.user_code import described
+
+GROUP = "gradtwin.twins"
+
+
+def names(built_in: Collection[str]) -> list[str]:
+    """Name the twins that installed packages declare, in alphabetical order.
+
+    Args:
+        built_in: names that are taken.
+
+    Raises:
+        InputError: a package declares a name that is taken, by a built-in twin or by another package.
+    """
+    for name in sorted(declared()):
+        _require_free(name, built_in)
+    return sorted(declared())
+
+
+def load(name: str, built_in: Collection[str]) -> Twin:
+    """Import the twin of a declared name.
+
+    Args:
+        name: one of `declared`.
+        built_in: names that are taken.
+
+    Raises:
+        InputError: the name is taken, the package's entry point does not load, or it names no twin.
+    """
+    _require_free(name, built_in)
+    (point,) = declared()[name]
+    return _load(point)
+
+
+def declared() -> dict[str, list[EntryPoint]]:
+    """Find the entry points of the group, by name; several under one name are a clash."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _require_free(name: str, built_in: Collection[str]) -> None:
+    packages = sorted(package_of(point) for point in declared()[name])
+    if name in built_in:
+        raise InputError(
+            f"Package {packages[0]!r} declares a twin {name!r}, but that is a built-in one: it must rename its "
+            f"entry point in {GROUP!r}, or be uninstalled."
+        )
+    if len(packages) > 1:
+        raise InputError(
+            f"Packages {' and '.join(map(repr, packages))} both declare a twin {name!r}: one must rename its entry "
+            f"point in {GROUP!r}, or be uninstalled."
+        )
+
+
+@functools.cache
+def _load(point: EntryPoint) -> Twin:
+    where = f"Twin {point.name!r} of package {package_of(point)!r}"
+    try:
+        thing = point.load()
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{where} does not load from {point.value!r}: {described(error)}") from error
+    return replace(as_twin(thing, point.name, f"{where}, {point.value!r},"), name=point.name)
+
+
+def package_of(point: EntryPoint) -> str:
+    """Name the distribution that declares an entry point."""
+    return point.dist.name if point.dist is not None else point.module
