@@ -37,6 +37,9 @@ class ReferenceTrainer:
         self._variables = {name: tf.Variable(value, name=name) for name, value in start.items()}
         self._update = _update_rule(optimizer, self._variables, learning_rate)
         self._looped = looped
+        # The whole data set, where every step takes it, is handed over once.
+        self._fixed: Batch | None = None
+        self._fixed_tensors: list[Any] = []
         self._advance: Any = None
         self._evaluate: Any = None
 
@@ -67,11 +70,10 @@ class ReferenceTrainer:
             )
             steps = self._many_steps if self._looped else self._one_step
             self._advance = tf.function(steps, input_signature=signature, autograph=False)
-        losses, states = self._advance(
-            tf.constant(chunk.count),
-            list(map(tf.constant, chunk.fixed)),
-            list(map(tf.constant, chunk.varying)),
-        )
+        if chunk.fixed is not self._fixed:
+            self._fixed, self._fixed_tensors = chunk.fixed, list(map(tf.constant, chunk.fixed))
+        varying = list(map(tf.constant, chunk.varying))
+        losses, states = self._advance(tf.constant(chunk.count), self._fixed_tensors, varying)
         return np.asarray(losses), {name: np.asarray(values) for name, values in states.items()}
 
     def evaluate(self, rows: Batch) -> Params:

@@ -12,7 +12,7 @@ from gradtwin import datasets
 from gradtwin.datasets import Dataset
 from gradtwin.errors import InputError, did_you_mean
 from gradtwin.twin import Batch, Twin
-from manual_grads import Array, Params
+from manual_grads import Params
 
 DTYPES = ("float64", "float32")
 OPTIMIZERS = ("gd", "adam")
@@ -98,9 +98,9 @@ def make_plan(
     plan = Plan(
         twin=twin,
         manual=twin.manual if manual is None else manual,
-        start=_cast(_start(twin, seed), dtype),
-        rows=tuple(_cast(dict(enumerate(rows)), dtype).values()),
-        test_rows=None if test_rows is None else tuple(_cast(dict(enumerate(test_rows)), dtype).values()),
+        start={name: np.array(p, dtype) for name, p in _start(twin, seed).items()},
+        rows=_cast(rows, dtype),
+        test_rows=None if test_rows is None else _cast(test_rows, dtype),
         image_shape=image_shape,
         note=note,
         steps=steps,
@@ -123,9 +123,7 @@ def make_plan(
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise InputError(
-            f"Unknown {what} {value!r}.{did_you_mean(str(value), known)} There are {' and '.join(known)}."
-        )
+        raise InputError(f"Unknown {what} {value!r}.{did_you_mean(str(value), known)} There are {' and '.join(known)}.")
     return value
 
 
@@ -207,8 +205,7 @@ def _refuse_bad_numbers(twin: Twin, rows: Batch, test_rows: Batch | None) -> Non
         if len(bad):
             where = ", ".join(map(str, bad[0]))
             raise InputError(
-                f"{data} have {len(bad)} entries that are NaN or infinite, the first at [{where}]: "
-                "take those rows out."
+                f"{data} have {len(bad)} entries that are NaN or infinite, the first at [{where}]: take those rows out."
             )
 
 
@@ -231,8 +228,9 @@ def _start(twin: Twin, seed: int | None) -> Params:
     return {name: rng.standard_normal(np.shape(p)) for name, p in own.items()}
 
 
-def _cast(arrays: dict[Any, Array], dtype: str) -> dict[Any, Array]:
-    return {name: np.array(array, dtype) for name, array in arrays.items()}
+def _cast(arrays: Batch, dtype: str) -> Batch:
+    """Give the arrays in the asked dtype; those that have it are not copied, for they are only read."""
+    return tuple(np.asarray(array, dtype) for array in arrays)
 
 
 def _refuse_misfit(plan: Plan) -> None:

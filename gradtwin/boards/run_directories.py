@@ -1,6 +1,5 @@
 """One directory for each run: `logdir/<twin>/<run>`, never shared by two runs."""
 
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,14 +82,14 @@ def new_run_directory(logdir: str | Path, twin: str, name: str) -> Iterator[Path
 
 
 def _next_free(parent: Path, name: str) -> Path:
-    for number in itertools.count(1):
+    number = 1
+    while True:
         directory = parent / f"{name}-run{number:03d}"
         try:
             directory.mkdir()
             return directory
         except FileExistsError:
-            continue
-    raise AssertionError("itertools.count ends nowhere")
+            number += 1
 
 
 @contextmanager

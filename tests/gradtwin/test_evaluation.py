@@ -51,6 +51,15 @@ def test_many_rows_give_the_loss_of_one_pass(name):
     assert found.accuracy == np.mean(cache["p"].argmax(axis=1) == rows[1].argmax(axis=1))
 
 
+def test_arrays_without_rows_in_common_are_taken_in_one_pass():
+    """A scalar beside a table cannot be cut along with it, whatever the reduction."""
+    twin = catalog.get("node_mean")
+    seen = []
+    rows = np.zeros((4_500, 2)), np.array(2.0)
+    assert score(twin, lambda part: seen.append(part) or {"loss": np.array(3.0)}, rows).loss == 3.0
+    assert seen == [rows]
+
+
 def test_a_loss_of_unknown_reduction_is_taken_in_one_pass():
     """Nobody can say how its parts would add up."""
     twin = catalog.get("gates")
