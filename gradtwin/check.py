@@ -8,13 +8,15 @@ import numpy as np
 
 from gradtwin import catalog
 from gradtwin.errors import InputError
+from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.referee.evidence import Evidence, ManualRun
 from gradtwin.referee.judge import Ruling, gravest, judge
+from gradtwin.referee.tolerance import QUICK_ULPS, ulps_apart
 from gradtwin.report import Report
 from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
 from gradtwin.twin import Twin, argument_names
 from gradtwin.user_code import told_as_theirs
-from manual_grads import Array, Params
+from manual_grads import Array, Cache, Params
 
 DTYPES = ("float32", "float64")
 
@@ -46,6 +48,7 @@ def check(
     case = Case(
         name=twin.name,
         manual=lambda p, *b: _run_twin(twin, p, *b),
+        backward=twin.manual.backward,
         loss=lambda p, *b: twin.manual.forward(p, *b)[0],
         reference=resolve(twin.reference),
         params=_cast(params, dtype),
@@ -98,6 +101,7 @@ def check_gradients(
     case = Case(
         name=name or str(getattr(manual, "__name__", "manual")),
         manual=lambda p, *b: _run_function(manual, p, *b),
+        backward=lambda p, cache: _run_function(manual, p, *cache.values()).gradients,
         loss=lambda p, *b: _run_function(manual, p, *b).loss,
         reference=resolve(reference),
         params=dict(params),
@@ -111,10 +115,15 @@ def check_gradients(
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: both sides, the point, the dtype and the route."""
+    """One comparison: both sides, the point, the dtype and the route.
+
+    `manual(params, *batch)` runs the hand's forward and backward; `backward(params, cache)` its backward
+    alone, where the cache of a function without one is the batch.
+    """
 
     name: str
     manual: Callable[..., ManualRun]
+    backward: Callable[[Params, Cache], Params]
     loss: Callable[..., Any]
     reference: Callable[..., Any]
     params: Params
@@ -141,15 +150,34 @@ class Case:
             rulings = judge(evidence, manual, reference)
         not_compared = sorted(set(manual.gradients) - set(shared))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        return self._report(rulings, [*_witness_notes(evidence), *notes])
+        diagnosis = self._diagnose(rulings, manual, reference)
+        return self._report(rulings, diagnosis, [*_witness_notes(evidence), *notes])
 
     def _evidence(self, names: tuple[str, ...]) -> Evidence:
         sides = self.manual, self.loss, self.reference
         return Evidence(*sides, self.params, self.batch, self.dtype, self.route, names)
 
-    def _report(self, rulings: list[Ruling], notes: list[str]) -> Report:
+    def _diagnose(self, rulings: list[Ruling], manual: ManualRun, reference: ReferenceRun) -> Diagnosis | None:
+        """Find where a wrong hand gradient begins, and why."""
+        wrong = {r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != "reference"}
+        values = dict(reference.values) | self.batch | _arrays(manual.cache)
+        known = {"batch_size": _batch_size(self.batch), "precision": float(np.finfo(self.dtype).eps)}
+        if "loss" in wrong:
+            return diagnose_loss(manual.loss, reference.loss, self.params, values, **known)
+        if not wrong:
+            return None
+
+        def is_wrong(name: str, ours: Array, theirs: Array) -> bool:
+            return name in wrong and bool(ulps_apart(ours, theirs, self.dtype).max() > QUICK_ULPS)
+
+        right = {name: g for name, g in reference.gradients.items() if g is not None}
+        cache = manual.cache or self.batch
+        return diagnose(self.backward, self.params, cache, values, manual.gradients, right, is_wrong, **known)
+
+    def _report(self, rulings: list[Ruling], diagnosis: Diagnosis | None, notes: list[str]) -> Report:
         verdict = gravest(r.row.verdict for r in rulings)
         decisive = [r for r in rulings if r.row.verdict == verdict]
+        cause = diagnosis.cause if diagnosis else None
         return Report(
             twin=self.name,
             dtype=self.dtype,
@@ -158,10 +186,23 @@ class Case:
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
             blame=next((r.blame for r in decisive if r.blame), None),
+            first_wrong=diagnosis.first_wrong if diagnosis else None,
+            where=diagnosis.text if diagnosis else "",
+            cause=cause.text if cause else None,
+            cause_id=cause.id if cause else None,
             command=self.command,
             notes=tuple(r.note for r in rulings if r.note) + tuple(notes),
             kinks=self.kinks,
         )
+
+
+def _arrays(cache: Cache) -> Params:
+    return {name: np.asarray(v) for name, v in cache.items() if isinstance(v, np.ndarray | np.generic)}
+
+
+def _batch_size(batch: Params) -> int | None:
+    """Count the examples: the rows of the first array of the batch that has any."""
+    return next((len(array) for array in batch.values() if np.ndim(array)), None)
 
 
 def _run_twin(twin: Twin, params: Params, *batch: Array) -> ManualRun:

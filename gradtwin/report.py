@@ -57,7 +57,8 @@ class Report:
     Attributes:
         verdict: "agree", "rounding", "kink", "disagree" or "undecidable".
         blame: None, "manual", "reference" or "forward" (the two losses differ).
-        cause: the likely cause in one line, or None.
+        cause: the likely cause in one line, or None; `cause_id` its word in the referee's vocabulary.
+        first_wrong: the first tensor, from the loss backwards, whose own step is wrong; `where` says it.
         tensors: one row a tensor, the loss first, then the gradients from the loss backwards.
         command: the command line that repeats the check.
         notes: what else the reader should know.
@@ -72,6 +73,9 @@ class Report:
     tensors: tuple[TensorReport, ...]
     blame: str | None = None
     cause: str | None = None
+    cause_id: str | None = None
+    first_wrong: str | None = None
+    where: str = ""
     command: str = ""
     notes: tuple[str, ...] = field(default=())
     kinks: str = "any"
@@ -94,6 +98,9 @@ class Report:
             "verdict": self.verdict,
             "blame": self.blame,
             "cause": self.cause,
+            "cause_id": self.cause_id,
+            "first_wrong": self.first_wrong,
+            "notes": list(self.notes),
             "tensors": [tensor.to_dict() for tensor in self.tensors],
         }
 
@@ -131,6 +138,8 @@ def failure_lines(report: Report) -> list[str]:
         + f"; {t.error_ulps:.3g} ulp apart, at most {t.bound_ulps:.3g} allowed"
         for t in bad
     ]
+    if report.where:
+        lines.append(f"  {report.where}")
     if report.cause:
         lines.append(f"  likely cause: {report.cause}")
     if bad and report.command:
