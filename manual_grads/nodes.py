@@ -7,8 +7,7 @@ has one. Source: document 002 (the nodes) and 004 (the backward passes it leaves
 
 import numpy as np
 
-from manual_grads import Array, Cache, Params
-from manual_grads import activations, losses
+from manual_grads import Array, Cache, Params, activations, losses
 
 
 class Linear:
