@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gradtwin import catalog, training
 from gradtwin.datasets import Dataset
 from gradtwin.errors import InputError
+from gradtwin.faults.source_variants import zoo_of_000
 from manual_grads import optimizers
 from manual_grads.networks import xor, zoo
 
@@ -119,6 +120,15 @@ def test_infinite_losses_are_recorded_and_do_not_pass_for_agreement():
     assert not math.isfinite(history.gap)
     assert history.diverged_at is not None
     assert history.to_dict()["gap"] is None
+
+
+@pytest.mark.parametrize("side", [zoo_of_000, None], ids=["the source's variant", "the right side"])
+def test_zoo_knows_every_animal_after_310_updates(side):
+    """From the seed-777 start, with the source's own faults in it and without; only the right sides stay together."""
+    history = training.train("zoo", steps=310, manual=side, dtype="float32")
+    assert history.manual["accuracy"] == history.tensorflow["accuracy"] == 1.0
+    # F000-1 alone moves every bias by 0.01 * 199.52 at the first update, where 0.01 * db is right.
+    assert history.diverged_at == (None if side is None else 1)
 
 
 # ---- what is recorded, and when ---------------------------------------------------------------------
