@@ -11,6 +11,8 @@ from manual_grads import Array
 
 # A chunk's parameters and batches are held for every one of its steps, on both sides.
 BYTES_PER_CHUNK = 4_000_000
+# Progress is shown and Ctrl-C heard between chunks.
+STEPS_PER_CHUNK = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ def longest_chunk(plan: Plan) -> int:
     if plan.batch_size:
         entries += size * sum(array[0].size for array in plan.rows)
     held = BYTES_PER_CHUNK // (entries * np.dtype(plan.dtype).itemsize)
-    return max(1, min(held, plan.log_every, plan.steps))
+    return max(1, min(held, STEPS_PER_CHUNK, plan.log_every, plan.steps))
 
 
 def chunks(plan: Plan, rng: Generator) -> Iterator[Chunk]:

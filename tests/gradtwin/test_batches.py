@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradtwin import catalog, training
-from gradtwin.batches import BYTES_PER_CHUNK, chunks, longest_chunk
+from gradtwin.batches import BYTES_PER_CHUNK, STEPS_PER_CHUNK, chunks, longest_chunk
 
 TWIN = catalog.get("mnist").resize((64, 12, 6, 10))
 
@@ -66,3 +66,9 @@ def test_a_chunk_holds_no_more_than_it_may():
     rows = sum(array[0].size for array in small.rows) * 100 + 100 * 18
     size = sum(p.size for p in small.start.values()) + rows
     assert longest_chunk(small) == BYTES_PER_CHUNK // (8 * size) > 1
+
+
+def test_a_chunk_is_over_soon():
+    """Ctrl-C is heard between chunks, so that even the smallest network takes only some hundred steps at once."""
+    plan = training.make_plan(catalog.get("xor"), steps=10**6)
+    assert longest_chunk(plan) == STEPS_PER_CHUNK == 500
