@@ -1,6 +1,10 @@
 """Keep TensorFlow's start-up messages from the user's terminal."""
 
+import contextlib
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
 
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # C++: nothing below fatal; no notes on CPU features, CUDA or XLA
@@ -15,3 +19,24 @@ def silence_tensorflow() -> None:
     """
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
+
+
+@contextlib.contextmanager
+def stderr_held_back() -> Iterator[None]:
+    """Drop what is written to stderr, by C++ too, unless the body fails: then it is printed after all.
+
+    TensorFlow's CUDA builds say on import that there is no GPU, before they read any log level.
+    """
+    sys.stderr.flush()
+    own = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.write(own, os.pread(held.fileno(), os.fstat(held.fileno()).st_size, 0))
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(own, 2)
+            os.close(own)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.chatter import silence_tensorflow
+from gradtwin.chatter import silence_tensorflow, stderr_held_back
 from gradtwin.errors import InputError
 from gradtwin.user_code import described
 from manual_grads import Array, Params
@@ -31,7 +31,8 @@ LOSS_THROUGH = "loss_through_"
 def load_tensorflow() -> Any:
     """Import TensorFlow without its start-up chatter, and return the module."""
     silence_tensorflow()
-    import tensorflow as tf
+    with stderr_held_back():
+        import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
     return tf
@@ -55,9 +56,7 @@ def resolve(reference: Any) -> Callable[..., Any]:
         return _imported(*reference.partition(":")[::2])
     forward = getattr(reference, "forward", reference)
     if not callable(forward):
-        raise InputError(
-            f"The reference: expected a function of (params, *batch), got a {type(reference).__name__}."
-        )
+        raise InputError(f"The reference: expected a function of (params, *batch), got a {type(reference).__name__}.")
     return forward
 
 
@@ -217,3 +216,71 @@ def _by_loss(
     for name in through:
         found[name] = gradients(values[LOSS_THROUGH + name], [sources[name]])[0]
     return {name: tf.convert_to_tensor(gradient) for name, gradient in found.items() if gradient is not None}
+
+
+# ---- second order and forward mode -----------------------------------------------------------------
+
+
+def hessian_vector_products(
+    forward: Callable[..., Any],
+    params: Mapping[str, Array],
+    batch: Mapping[str, Array],
+    directions: Mapping[str, Array],
+) -> dict[str, Array]:
+    """Multiply the reference's Hessian with a direction, by a tape around a tape.
+
+    H v = ∇(∇L · v)
+
+    Args:
+        forward: `forward(params, *batch)`.
+        params: the parameters, by name.
+        batch: the batch's arrays, by name, in the order of the call.
+        directions: v, by name: one array for each parameter or batch array that moves.
+
+    Returns:
+        H v, by the same names; zeros where the slope does not depend on a tensor.
+    """
+    tf = load_tensorflow()
+    theirs, given, moving = _moving(params, batch, directions)
+    with tf.GradientTape() as outer:
+        outer.watch(moving)
+        with tf.GradientTape() as inner:
+            inner.watch(moving)
+            loss = named_values(forward(theirs, *given.values()))["loss"]
+        gradients = inner.gradient(loss, moving, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        slope = tf.add_n([tf.reduce_sum(gradients[name] * v) for name, v in directions.items()])
+    products = outer.gradient(slope, moving, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return {name: product.numpy() for name, product in products.items()}
+
+
+def directional_derivative(
+    forward: Callable[..., Any],
+    params: Mapping[str, Array],
+    batch: Mapping[str, Array],
+    directions: Mapping[str, Array],
+) -> float:
+    """Differentiate the reference's loss along a direction in forward mode, ∇L · v without any ∇L.
+
+    Args:
+        forward: `forward(params, *batch)`.
+        params: the parameters, by name.
+        batch: the batch's arrays, by name, in the order of the call.
+        directions: v, by name: one array for each parameter or batch array that moves.
+
+    Returns:
+        The derivative, 0 where the loss does not depend on what moves.
+    """
+    tf = load_tensorflow()
+    theirs, given, moving = _moving(params, batch, directions)
+    tangents = [tf.convert_to_tensor(directions[name]) for name in moving]
+    with tf.autodiff.ForwardAccumulator(list(moving.values()), tangents) as accumulator:
+        loss = named_values(forward(theirs, *given.values()))["loss"]
+    return float(accumulator.jvp(loss, unconnected_gradients=tf.UnconnectedGradients.ZERO))
+
+
+def _moving(
+    params: Mapping[str, Array], batch: Mapping[str, Array], directions: Mapping[str, Array]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Give the parameters, the batch, and those tensors of both that move."""
+    theirs, given = _tensors(params), _tensors(batch)
+    return theirs, given, {name: (given | theirs)[name] for name in directions}

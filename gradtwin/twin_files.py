@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from gradtwin.errors import InputError, did_you_mean
+from gradtwin.tensorflow_side import load_tensorflow
 from gradtwin.twin import Twin
 
 
@@ -61,6 +62,7 @@ def _import(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.resolve().parent))  # a script's own folder, as `python FILE.py` has it
     sys.modules.setdefault(file.stem, module)
+    load_tensorflow()  # in silence: the file is about to load it with all its messages
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

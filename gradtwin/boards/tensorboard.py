@@ -11,6 +11,14 @@ from gradtwin.errors import InputError
 HOST = "127.0.0.1"
 PORT = 6006
 
+# TensorBoard loads TensorFlow, with all its start-up messages if nobody has loaded it before.
+_IN_SILENCE = """
+from gradtwin.tensorflow_side import load_tensorflow
+load_tensorflow()
+from tensorboard.main import run_main
+run_main()
+"""
+
 
 def launch(logdir: str | Path = "logs", port: int = PORT) -> subprocess.Popen[bytes]:
     """Start TensorBoard on a directory of runs; no other machine can reach it.
@@ -29,7 +37,7 @@ def launch(logdir: str | Path = "logs", port: int = PORT) -> subprocess.Popen[by
         raise InputError(f"There is no directory {logdir}: run gradtwin train first, or give --logdir.")
     _refuse_taken(port)
     silence_tensorflow()
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir)]
+    command = [sys.executable, "-c", _IN_SILENCE, "--logdir", str(logdir)]
     return subprocess.Popen([*command, "--host", HOST, "--port", str(port)])
 
 

@@ -1,0 +1,32 @@
+"""TensorFlow's start-up messages stay away, and nothing else does."""
+
+import os
+
+import pytest
+
+from gradtwin.chatter import silence_tensorflow, stderr_held_back
+
+
+def test_what_cpp_writes_to_stderr_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
+    """The file descriptor itself is held, not only Python's sys.stderr; afterwards it is the old one."""
+    with stderr_held_back():
+        os.write(2, b"no GPU here\n")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_what_was_held_back_is_told_after_all_when_the_import_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    """A loader's last words are the reason of the failure."""
+    with pytest.raises(ImportError), stderr_held_back():
+        os.write(2, b"this library is too old\n")
+        raise ImportError
+    assert capfd.readouterr().err == "this library is too old\n"
+
+
+def test_a_users_own_log_level_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is the default, not an order."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    silence_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
