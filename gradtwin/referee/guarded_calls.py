@@ -1,8 +1,7 @@
 """Guarded calls: hand-written code run on arguments it cannot write to, and caught when it tries."""
 
-import traceback
+import linecache
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from gradtwin.errors import InputError
 from gradtwin.referee.array_trees import bits, leaves, mapped, read_only, same_array, writable_copy
 from gradtwin.referee.findings import Notes
+from gradtwin.user_code import users_line
 from manual_grads import Params
 
 Run = Callable[[Params, Params], tuple[Any, Any, Any]]
@@ -75,7 +75,7 @@ class GuardedCode:
         except ValueError as error:
             if "read-only" not in str(error) and "WRITEABLE" not in str(error):
                 raise
-            place = f" at {line_of(error)}"
+            place = f" at {place_of(error)}"
         else:
             self._note_dictionaries(what, given, views)
             return answer
@@ -137,10 +137,11 @@ def _key_changes(given: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[lis
     return [k for k in given if k not in seen] + rebound, [k for k in seen if k not in given]
 
 
-def line_of(error: BaseException) -> str:
-    """Give the user's file, line and code an exception comes from: the innermost frame outside numpy."""
-    elsewhere = (str(Path(np.__file__).parent), __file__)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(elsewhere)]
-    if not frames:
+def place_of(error: BaseException) -> str:
+    """Give the user's file, line and code an exception comes from."""
+    place = users_line(error)
+    if place is None:
         return "an unknown line"
-    return f"{frames[-1].filename}:{frames[-1].lineno}" + (f" `{frames[-1].line}`" if frames[-1].line else "")
+    file, _, number = place.rpartition(", line ")
+    code = linecache.getline(file, int(number)).strip()
+    return f"{place}: `{code}`" if code else place

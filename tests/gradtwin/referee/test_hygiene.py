@@ -101,7 +101,7 @@ def test_a_write_to_an_input_is_found_with_its_line(point):
     (finding,) = found(point, forward=centring_forward)
     line = inspect.getsourcelines(centring_forward)[1] + 2
     assert (finding.id, finding.tensor, finding.fatal) == ("writes_input", "x", True)
-    assert f"{__file__}:{line} `x -= x.mean(axis=0)" in finding.message
+    assert f"{__file__}, line {line}: `x -= x.mean(axis=0)" in finding.message
     np.testing.assert_array_equal(point[1]["x"], before)
 
 
@@ -525,7 +525,7 @@ def test_every_finding_has_one_text_and_one_rank():
 
 def test_an_exception_without_a_frame_of_the_users_has_no_line():
     """The message still reads."""
-    assert guarded_calls.line_of(ValueError()) == "an unknown line"
+    assert guarded_calls.place_of(ValueError()) == "an unknown line"
 
 
 def test_a_static_side_has_no_object_to_make_anew(point):
