@@ -44,6 +44,26 @@ def at_hand(known: Known) -> list[NamedArray]:
     ]
 
 
+def derived(known: Known) -> list[NamedArray]:
+    """List what activations and their derivatives give for the forward values, and the values' opposites."""
+    found = []
+    with np.errstate(all="ignore"):
+        for name, value in known.values.items():
+            v = np.asarray(value, np.float64)
+            if v.ndim == 0:
+                continue
+            sigmoid = 1 / (1 + np.exp(-v))
+            functions = [
+                (sigmoid, f"σ({name})"), (1 / (1 + np.exp(v)), f"σ(-{name})"), (sigmoid * (1 - sigmoid), f"σ'({name})"),
+                ((v > 0) * 1.0, f"1[{name} > 0]"), (-v, f"-{name}"), (1 - v, f"1 - {name}"), (v * (1 - v), f"{name} (1 - {name})"),
+            ]  # fmt: skip
+            if v.ndim == 2:
+                e = np.exp(v - v.max(axis=1, keepdims=True))
+                functions.append((e / e.sum(axis=1, keepdims=True), f"softmax({name})"))
+            found += [NamedArray(array, text, "derived", name) for array, text in functions]
+    return found
+
+
 def _named(arrays: Iterable[tuple[str, Array]], kind: str, prefix: str) -> list[NamedArray]:
     return [
         NamedArray(np.asarray(array, np.float64), prefix + name, kind, name)

@@ -63,6 +63,7 @@ def name_cause(
     truth: Array,
     context: Context,
     repair: "Callable[[Fit], Cause | None] | None" = None,
+    stale: "Callable[[Fit], Cause | None] | None" = None,
 ) -> Cause | None:
     """Name the likely cause of one wrong gradient.
 
@@ -71,12 +72,13 @@ def name_cause(
         manual: what the hand's step gives for it, fed with the right upstream gradients where possible.
         truth: the right gradient.
         context: what else is known.
-        repair: one more rule, asked before the vaguest: what could be made of the hand's own operations.
+        repair: one more rule, asked before the vague ones: what could be made of the hand's own operations.
+        stale: one more rule, asked last: whether the hand code reads what no forward pass of now gave it.
 
     Returns:
         The cause, or None when no rule explains the value.
     """
-    rules = SPECIAL_RULES + ((repair,) if repair else ()) + VAGUE_RULES
+    rules = (*SPECIAL_RULES, *([repair] if repair else []), *VAGUE_RULES, *([stale] if stale else []))
     fit = Fit(name, np.asarray(manual, np.float64), np.asarray(truth, np.float64), context)
     if fit.manual.shape != fit.truth.shape:
         return _wrong_shape(fit)
@@ -86,15 +88,34 @@ def name_cause(
         return next((cause for rule in rules if (cause := rule(fit)) is not None), None)
 
 
+def name_loss_cause(manual: Array, truth: Array, context: Context) -> Cause | None:
+    """Name the likely cause of a wrong loss: of one number only a named factor or a simple fraction can be told.
+
+    Args:
+        manual: the hand's loss.
+        truth: the right one.
+        context: what else is known; the batch size counts most.
+
+    Returns:
+        The cause, or None.
+    """
+    fit = Fit("loss", np.asarray(manual, np.float64), np.asarray(truth, np.float64), context)
+    if manual.shape != truth.shape or not np.isfinite([manual, truth]).all() or not fit.is_decidable or not truth:
+        return None
+    named = _stale(fit) or _zero(fit) or _named_factor(fit)
+    ratio = Fraction(float(manual / truth)).limit_denominator(100)
+    if named is not None or ratio == 0 or not fit.is_met_by(np.asarray(float(ratio)) * fit.truth):
+        return named
+    return Cause("factor", f"{fit.label} is {ratio} times the right one: a mean over another number of entries")
+
+
 class Fit:
     """One wrong gradient beside the right one, and how closely a proposal must meet it."""
 
     def __init__(self, name: str, manual: Array, truth: Array, context: Context) -> None:
         self.name, self.manual, self.truth, self.context = name, manual, truth, context
-        if manual.shape != truth.shape:
-            return
         with np.errstate(all="ignore"):
-            self.difference = manual - truth
+            self.difference = manual - truth if manual.shape == truth.shape else np.array(manual)
             size = float(np.abs(self.difference).max(initial=0.0))
             scale = max(float(np.abs(a).max(initial=0.0)) for a in (manual, truth))
         self.rounding = ROUNDINGS * context.precision * scale
@@ -104,11 +125,17 @@ class Fit:
     @property
     def label(self) -> str:
         """The gradient as the page writes it."""
-        return f"d{self.name}"
+        return "the loss" if self.name == "loss" else f"d{self.name}"
 
     def is_met_by(self, proposal: Array) -> bool:
         """Whether the wrong value is this one."""
-        return proposal.shape == self.manual.shape and bool(np.all(np.abs(self.manual - proposal) <= self.tolerance))
+        return proposal.shape == self.manual.shape and self._is_close(self.manual - proposal, self.tolerance)
+
+    def _is_close(self, residual: Array, tolerance: float) -> bool:
+        """Whether a residual is small, where the difference is largest and in the middle of the entries too."""
+        size = np.abs(residual)
+        middle = FITS * np.median(np.abs(self.difference)) + self.rounding
+        return bool(np.all(size <= tolerance) and (np.median(size) <= max(middle, 0)))
 
     def is_truth(self, proposal: Array) -> bool:
         """Whether the right value is this one: to rounding, whatever the fault's size."""
@@ -118,7 +145,11 @@ class Fit:
 
     def is_right(self, proposal: Array) -> bool:
         """Whether a proposal is the right value, as nearly as the difference to be explained asks."""
-        return proposal.shape == self.truth.shape and bool(np.all(np.abs(self.truth - proposal) <= self.tolerance))
+        if proposal.shape != self.truth.shape:
+            return False
+        scale = float(np.abs(self.truth).max(initial=0.0))
+        tolerance = min(self.tolerance, FITS * scale) + ROUNDINGS * self.context.precision * scale
+        return self._is_close(self.truth - proposal, tolerance)
 
     def is_same_step(self, one: Array, other: Array) -> bool:
         """Whether two step functions agree wherever the right gradient is not 0 and wherever it is wrong."""
@@ -143,15 +174,15 @@ def _wrong_shape(fit: Fit) -> Cause | None:
         return Cause("transpose", f"{says}: transpose it")
     if len(right) == 1 and len(manual) == 2 and manual[0] == batch and manual[1] == right[0]:
         return Cause("missing_sum", f"{says}: it is not summed over the batch (axis 0)")
-    if len(right) == 1 and manual == () and fit.is_truth(np.full(right, float(fit.manual))):
-        return None
     if right != () and manual == ():
         return Cause("all_axes", f"{says}: the sum runs over all axes; sum over the batch only (axis 0)")
     if len(right) == 1 and manual == (batch,):
         return Cause("wrong_axis", f"{says}: the sum runs over axis 1; sum over the batch (axis 0)")
     if len(manual) == 2 and manual == (batch, batch) and right[:1] == (batch,):
         return Cause("broadcast_nxn", f"{says}: a column and a row of the batch were broadcast against each other")
-    return None
+    if len(manual) == 2 and manual == (batch, batch):
+        return Cause("transpose", f"{says}: the factors of a product are exchanged, or not transposed")
+    return None if fit.manual.ndim != 2 else _product(fit)
 
 
 def _stale(fit: Fit) -> Cause | None:
@@ -203,24 +234,24 @@ def _factor(fit: Fit) -> Cause | None:
 
 def _named_numbers(fit: Fit) -> Iterator[tuple[float, str, str]]:
     rows, columns = fit.context.batch_size or 1, fit.truth.shape[-1] if fit.truth.ndim else 1
-    yield -1.0, "sign", "the right gradient with the opposite sign"
+    yield -1.0, "sign", "the right one with the opposite sign"
     if rows > 1:
         yield rows, "reduction", f"N = {rows} times too large: a sum where the loss has a mean"
         yield 1 / rows, "reduction", f"N = {rows} times too small: a mean where the loss has a sum"
-    yield 2.0, "factor", "twice the right gradient"
-    yield 0.5, "factor", "half the right gradient"
+    yield 2.0, "factor", "twice the right one"
+    yield 0.5, "factor", "half the right one"
     for rate in [fit.context.learning_rate] if fit.context.learning_rate else []:
         yield rate, "factor", f"the right gradient times the learning rate {rate:g}, which belongs in the update"
         yield -rate, "factor", f"the update and not the gradient: times minus the learning rate {rate:g}"
     for keep in _keeps(fit):
         yield 1 / keep, "factor", f"1/{keep:g} times the right gradient: the mask is scaled twice"
         yield keep, "factor", f"{keep:g} times the right gradient: the mask's 1/keep is missing"
+    for number in (10.0, 0.1, 0.01):
+        yield number, "factor", f"{_number(number)} times the right gradient"
     if columns > 1:
         yield columns, "factor", f"C = {columns} times the right gradient, its number of columns"
         text = f"C = {columns} times too small: a mean over the columns too"
         yield 1 / columns, "reduction", text
-    for number in (10.0, 0.1, 0.01) if not fit.is_one_number else ():
-        yield number, "factor", f"{_number(number)} times the right gradient"
     for count in {rows * columns, fit.truth.size, *_sizes(fit)} - {1, rows, columns}:
         yield count, "reduction", f"{count} times too large: a sum where the loss has a mean over {count} entries"
         yield 1 / count, "reduction", f"{count} times too small: a mean over {count} entries where the loss has a sum"
@@ -391,6 +422,18 @@ def _elementwise_factor(fit: Fit, upstream: NamedArray) -> NamedArray | None:
     return next((f for f in _factors(fit) if fit.is_truth(upstream.value * f.value)), None)
 
 
+def _factor_too_many(fit: Fit) -> Cause | None:
+    """The right gradient times an array at hand."""
+    for array in at_hand(fit.context):
+        if array.is_gradient or array.value.ndim == 0 or not array.value.any():
+            continue
+        if (array.value.size == 1 and fit.is_met_by(fit.truth * array.value.item())) or (
+            array.value.shape == fit.truth.shape and fit.is_met_by(fit.truth * array.value)
+        ):
+            return Cause("wrong_operand", f"{fit.label} is multiplied by {array.name}, which has no place in it")
+    return None
+
+
 def _factors(fit: Fit) -> Iterator[NamedArray]:
     """Give masks and derivatives of activations, of every forward value of the gradient's shape."""
     for array in at_hand(fit.context):
@@ -482,17 +525,31 @@ def _product(fit: Fit) -> Cause | None:
     g = fit.truth
     if g.ndim != 2:
         return None
-    probe = np.random.default_rng(0).standard_normal(g.shape[1])
-    truth, manual = g @ probe, fit.manual @ probe
-    products = list(_products(fit, np.asarray(probe)))
-    if sum(p.cost for p in products) > LARGEST_SEARCH:
-        return None
-    right = [p for p in products if _near(p.probed, truth, 1e-9) and fit.is_truth(p.value())]
-    wrong = [p for p in products if _near(p.probed, manual, 1e-5) and fit.is_met_by(p.value())]
+    right = [p for p in _products_like(fit, g, 1e-9) if fit.is_truth(p.value())]
+    wrong = [p for p in _products_like(fit, fit.manual, 1e-5) if fit.is_met_by(p.value())] if right else []
     pairs = sorted(itertools.product(right, wrong), key=lambda pair: -pair[0].in_common(pair[1]))
     if not pairs or pairs[0][0].in_common(pairs[0][1]) == 0:
         return None
     return Cause(*_other_product(fit, *pairs[0]))
+
+
+def _products_like(fit: Fit, array: Array, within: float) -> "list[Product]":
+    """Find the products that give an array's image of one random direction: few numbers stand for many."""
+    probe = np.asarray(np.random.default_rng(0).standard_normal(array.shape[1]))
+    image = array @ probe
+    products = itertools.takewhile(_within_effort(), _products(fit, array.shape, probe))
+    return [product for product in products if _near(product.probed, image, within)]
+
+
+def _within_effort() -> "Callable[[Product], bool]":
+    spent = 0
+
+    def is_affordable(product: Product) -> bool:
+        nonlocal spent
+        spent += 2 * (product.left.value.size + product.right.value.size)
+        return spent <= LARGEST_SEARCH
+
+    return is_affordable
 
 
 def _near(a: Array, b: Array, within: float) -> bool:
@@ -509,10 +566,6 @@ class Product:
     probed: Array
 
     @property
-    def cost(self) -> int:
-        return 2 * (self.left.value.size + self.right.value.size)
-
-    @property
     def text(self) -> str:
         return " ".join(
             a.name + "ᵀ" * turned for a, turned in zip((self.left, self.right), self.turned, strict=True)
@@ -527,8 +580,8 @@ class Product:
         return len({self.left.name, self.right.name} & {other.left.name, other.right.name})
 
 
-def _products(fit: Fit, probe: Array) -> Iterator[Product]:
-    rows, columns = fit.truth.shape
+def _products(fit: Fit, shape: tuple[int, ...], probe: Array) -> Iterator[Product]:
+    rows, columns = shape
     arrays = [a for a in at_hand(fit.context) if a.value.ndim == 2 and a.of != fit.name]
     for b, b_turned in itertools.product(arrays, (False, True)):
         right = b.value.T if b_turned else b.value
@@ -641,4 +694,4 @@ SPECIAL_RULES: tuple[Rule, ...] = (
     _stale, _zero, _swapped, _named_factor, _transpose, _permutation, _all_axes, _power, _regulariser,
     _one_of_them, _activation, _sum, _softmax, _broadcast, _product,
 )  # fmt: skip
-VAGUE_RULES: tuple[Rule, ...] = (_factor, _epsilon, _part)
+VAGUE_RULES: tuple[Rule, ...] = (_factor_too_many, _factor, _epsilon, _part)

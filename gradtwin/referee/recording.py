@@ -1,12 +1,16 @@
 """Arrays that number every operation done with them, so that a stranger's numpy code can be followed."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manual_grads import Array
 
+_NUMPY = str(Path(np.__file__).parent)
 MOST_STEPS = 100_000
 MOST_BYTES = 2_000_000_000
 _RESHAPING = {"copy", "astype", "reshape", "ravel", "flatten", "squeeze", "expand_dims", "getitem", "asarray"}
@@ -18,6 +22,35 @@ class NotFollowed(Exception):
     """The code does something that numbered arrays cannot follow."""
 
 
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """An array among an operation's arguments: result number `index` of `step`, or one from `outside`.
+
+    `is_foreign` marks one from outside that was neither in the parameters nor in the cache.
+    """
+
+    step: int = -1
+    index: int = 0
+    outside: Array | None = None
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """An operation as it was done: the function, its arguments with slots for arrays, and how it wrote.
+
+    `writing` is "" for a new result, "out" for a result written through out=, "first" for one written into
+    the first argument. `line` is the user's line that asked for it: (file, number).
+    """
+
+    label: str
+    function: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    writing: str
+    line: tuple[str, int]
+
+
 class Recorder:
     """Numbers the operations of one run, and remembers what each of them wrote.
 
@@ -26,6 +59,8 @@ class Recorder:
         results: the arrays a step produced, as plain arrays.
         writes: (step, array) for every operation that wrote into an array that existed before.
         operands: (step, position, array, its bytes' hash) for every plain array an operation read.
+        copies_of_inputs: steps that only copied or viewed all of an array from outside.
+        operations: what was done, with arguments, when `keep` asks for it.
         origins: step that only copied or viewed all of an array -> (step that made that array, transposed).
         before, after: called with (step, plain operands) and (step, plain results) of each operation; `after`
             may return other results.
@@ -35,12 +70,17 @@ class Recorder:
         self,
         before: Callable[[int, list[Array]], None] | None = None,
         after: Callable[[int, list[Array]], list[Array]] | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
         self.labels: list[tuple[Any, ...]] = []
         self.results: dict[int, list[Array]] = {}
         self.writes: list[tuple[int, Array]] = []
         self.operands: list[tuple[int, int, Array, int]] = []
         self.origins: dict[int, tuple[int, bool]] = {}
+        self.copies_of_inputs: set[int] = set()
+        self.operations: dict[int, Operation] = {}
+        self._keep = keep
         self._before, self._after = before, after
         self._bytes = 0
 
@@ -73,6 +113,8 @@ class Recorder:
             self._before(step, plain_operands)
         else:
             self._note_operands(step, operands)
+        if self._keep:
+            self._keep_operation(step, label, function, args, kwargs, targets)
         answer = function(*plain(args), **plain(kwargs))
         self.labels.append((label, *(np.shape(a) for a in _arrays((answer, targets)))))
         self._note_origin(step, label, operands, answer)
@@ -80,6 +122,36 @@ class Recorder:
             return self._written(step, targets, answer)
         self._stay_within_bounds(answer)
         return self._produced(step, plain_operands, answer)
+
+    def _keep_operation(
+        self, step: int, label: str, function: Any, args: Any, kwargs: Any, targets: list[Array]
+    ) -> None:
+        writing = "" if not targets else "out" if "out" in kwargs else "first"
+        operation = Operation(label, function, self._slots(args), self._slots(kwargs), writing, _users_line())
+        self.operations[step] = operation
+        for target in targets:
+            if isinstance(target, Recorded) and target.step >= 0:  # about to be overwritten
+                self.results[target.step] = [
+                    np.array(made) if same_memory(made, plain(target)) else made
+                    for made in self.results[target.step]
+                ]
+
+    def _slots(self, thing: Any) -> Any:
+        if isinstance(thing, Recorded):
+            return self._slot(thing)
+        if isinstance(thing, np.ndarray):
+            return Slot(outside=np.array(thing), is_foreign=True)
+        if isinstance(thing, dict):
+            return {key: self._slots(value) for key, value in thing.items()}
+        if type(thing) in (list, tuple):
+            return type(thing)(self._slots(value) for value in thing)
+        return thing
+
+    def _slot(self, array: "Recorded") -> Slot:
+        for index, made in enumerate(self.results.get(array.step, [])):
+            if same_memory(made, plain(array)):
+                return Slot(array.step, index)
+        return Slot(outside=plain(array))
 
     def _stay_within_bounds(self, answer: Any) -> None:
         self._bytes += sum(array.nbytes for array in _arrays(answer))
@@ -107,12 +179,15 @@ class Recorder:
         numbers = [i for i, part in enumerate(parts) if _is_recordable(part)]
         self.results[step] = [np.asarray(parts[i]) for i in numbers]
         new = self._after(step, self.results[step]) if self._after is not None else self.results[step]
-        for i, array, old in zip(numbers, new, list(self.results[step]), strict=True):
+        used: list[Array] = []
+        for i, array, old in zip(numbers, new, self.results[step], strict=True):
             was_scalar = not isinstance(parts[i], np.ndarray)
             if array is not old and not any(np.may_share_memory(old, operand) for operand in operands):
                 np.copyto(old, array)
                 array = old
+            used.append(array)
             parts[i] = self._recorded(array, step, was_scalar)
+        self.results[step] = used
         return type(answer)(parts) if type(answer) in (tuple, list) else parts if several else parts[0]
 
     def _recorded(self, array: Array, step: int, was_scalar: bool = False) -> "Recorded":
@@ -130,7 +205,10 @@ class Recorder:
         if label not in _RESHAPING | _TRANSPOSING or not operands or not isinstance(answer, np.ndarray):
             return
         source = operands[0]
-        if not isinstance(source, Recorded) or source.step < 0 or source.size != answer.size:
+        if not isinstance(source, Recorded) or source.size != answer.size:
+            return
+        if source.step < 0:
+            self.copies_of_inputs.add(step)
             return
         made = self.results[source.step]
         if len(made) != 1 or not same_memory(made[0], plain(source)):
@@ -204,6 +282,36 @@ def same_memory(a: Array, b: Array) -> bool:
         and a.strides == b.strides
         and a.__array_interface__["data"] == b.__array_interface__["data"]
     )
+
+
+def arrays_read(operation: Operation) -> list[Slot]:
+    """List the arrays among an operation's arguments, those it only writes to left out."""
+    return [slot for _, slot in slots_of(operation)]
+
+
+def slots_of(operation: Operation) -> list[tuple[tuple[Any, ...], Slot]]:
+    """List the arrays an operation reads, each with its path among the arguments."""
+    return list(_slots_in((operation.args, operation.kwargs), ()))
+
+
+def _slots_in(tree: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Slot]]:
+    if isinstance(tree, Slot):
+        yield path, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if key != "out":
+                yield from _slots_in(value, (*path, key))
+    elif type(tree) in (list, tuple):
+        for key, value in enumerate(tree):
+            yield from _slots_in(value, (*path, key))
+
+
+def _users_line() -> tuple[str, int]:
+    """Find the line outside numpy and this file that is being executed."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and (frame.f_code.co_filename == __file__ or _NUMPY in frame.f_code.co_filename):
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
 
 
 def _arrays(thing: Any) -> Iterator[Array]:
