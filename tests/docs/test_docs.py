@@ -160,6 +160,25 @@ def test_mathematics_survives_markdown(page):
     assert text.count("$") % 2 == 0
 
 
+def mapped_paths(text):
+    """Give the paths on the map of the house, the first block of architecture.md."""
+    house = re.search(r"^```\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL).group(1)
+    folder, paths = "", []
+    for line in house.splitlines():
+        names = re.split(r"  +", line.strip())[0].split()
+        folder = folder if line.startswith(" ") else ""
+        paths += [folder + name for name in names]
+        folder = folder or names[0]
+    return paths
+
+
+def test_the_map_of_the_house_is_true():
+    """Every file and folder on the map of the architecture is there."""
+    mapped = mapped_paths((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert {"tests/", "gradtwin/twin.py", "gradtwin/referee/", "manual_grads/networks/"} <= set(mapped)
+    assert [path for path in mapped if not (ROOT / path).exists()] == []
+
+
 # ---- commands and code -----------------------------------------------------------------------------
 
 
