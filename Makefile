@@ -43,7 +43,8 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 coverage: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m coverage run -m pytest # from before the plugin is loaded
+	$(BIN)/python -m coverage report
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel
