@@ -1,11 +1,12 @@
 """Why a gradient is wrong: the wrong value fitted by what people usually get wrong.
 
 Every rule proposes what the value would be if one particular slip had been made, and answers only where that
-proposal meets the value far more closely than the right gradient does: the residual must be a millionth of
+proposal meets the value far more closely than the right gradient does: the residual must be a billionth of
 the difference to be explained, so that a difference in the tenth digit is explained as strictly as a gross
 one. Rules stand from the special to the general; what no rule explains stays unexplained.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 from gradtwin.referee.arrays_at_hand import NamedArray, at_hand
 from manual_grads import Array
 
-FITS = 1e-6          # the largest residual, relative to the difference that is explained
+FITS = 1e-9          # the largest residual, relative to the difference that is explained
 ROUNDINGS = 64.0     # what rounding alone may add to it, in units of the precision
 LARGEST_SEARCH = 200_000_000  # multiplications the search for a product may cost
 
@@ -121,6 +122,11 @@ class Fit:
         self.rounding = ROUNDINGS * context.precision * scale
         self.tolerance = FITS * size + self.rounding
         self.is_decidable = self.tolerance < 0.01 * size
+
+    @functools.cached_property
+    def at_hand(self) -> list[NamedArray]:
+        """The arrays the gradient may have been made of."""
+        return at_hand(self.context)
 
     @property
     def label(self) -> str:
@@ -355,7 +361,7 @@ def _all_axes(fit: Fit) -> Cause | None:
     return None
 
 
-def _part(fit: Fit) -> Cause | None:
+def part(fit: Fit) -> Cause | None:
     """Right everywhere but in one row, one column or one entry."""
     d, g = np.abs(fit.difference), fit.truth
     if g.size < 2 or g.ndim not in (1, 2):
@@ -395,7 +401,7 @@ def _regulariser(fit: Fit) -> Cause | None:
 
 def _one_of_them(fit: Fit) -> Cause | None:
     """The value is an array that is at hand, and the right gradient is that array times something."""
-    for array in at_hand(fit.context):
+    for array in fit.at_hand:
         if array.of != fit.name and array.value.any() and fit.is_met_by(array.value):
             return _taken_for(fit, array)
     return None
@@ -405,7 +411,7 @@ def _taken_for(fit: Fit, array: NamedArray) -> Cause:
     factor = _elementwise_factor(fit, array)
     if array.is_gradient and factor is not None:
         return _kink(fit, factor) or Cause(*_missing(factor, f"{fit.label} is {array.name}"))
-    for up in (a for a in at_hand(fit.context) if a.is_gradient and a.value.shape == fit.truth.shape):
+    for up in (a for a in fit.at_hand if a.is_gradient and a.value.shape == fit.truth.shape):
         if up.of != fit.name and fit.is_truth(up.value * array.value):
             return Cause("unknown", f"{fit.label} is {array.name} itself: the factor {up.name} is missing")
     return Cause("wrong_operand", f"{fit.label} is {array.name} itself")
@@ -424,7 +430,7 @@ def _elementwise_factor(fit: Fit, upstream: NamedArray) -> NamedArray | None:
 
 def _factor_too_many(fit: Fit) -> Cause | None:
     """The right gradient times an array at hand."""
-    for array in at_hand(fit.context):
+    for array in fit.at_hand:
         if array.is_gradient or array.value.ndim == 0 or not array.value.any():
             continue
         if (array.value.size == 1 and fit.is_met_by(fit.truth * array.value.item())) or (
@@ -436,7 +442,7 @@ def _factor_too_many(fit: Fit) -> Cause | None:
 
 def _factors(fit: Fit) -> Iterator[NamedArray]:
     """Give masks and derivatives of activations, of every forward value of the gradient's shape."""
-    for array in at_hand(fit.context):
+    for array in fit.at_hand:
         if array.kind != "value" or array.value.shape != fit.truth.shape:
             continue
         v, n = array.value, array.name
@@ -452,7 +458,7 @@ def _factors(fit: Fit) -> Iterator[NamedArray]:
 
 def _activation(fit: Fit) -> Cause | None:
     """The upstream gradient times a derivative or a mask, but not the right one."""
-    upstream = [a for a in at_hand(fit.context) if a.is_gradient and a.value.shape == fit.truth.shape]
+    upstream = [a for a in fit.at_hand if a.is_gradient and a.value.shape == fit.truth.shape]
     for up in (a for a in upstream if a.of != fit.name):
         right = _elementwise_factor(fit, up)
         if right is None:
@@ -489,7 +495,7 @@ def _another(fit: Fit, right: NamedArray, wrong: NamedArray, up: NamedArray) -> 
 
 def _unknown_mask(fit: Fit, right: NamedArray, up: NamedArray) -> Cause | None:
     """The upstream gradient under zeros and ones that are not the forward's, in more than a row or a column."""
-    if _part(fit) is not None:
+    if part(fit) is not None:
         return None
     used = np.where(up.value != 0, fit.manual / np.where(up.value == 0, 1, up.value), 0)
     used = np.where(np.abs(used) < 1e-9, 0, used)
@@ -504,7 +510,7 @@ def _sum(fit: Fit) -> Cause | None:
     g = fit.truth
     if g.ndim != 1:
         return None
-    tall = [a for a in at_hand(fit.context) if a.value.ndim == 2 and a.value.shape[1] == len(g)]
+    tall = [a for a in fit.at_hand if a.value.ndim == 2 and a.value.shape[1] == len(g)]
     summed = next((a for a in tall if a.is_gradient and fit.is_truth(a.value.sum(axis=0))), None)
     if summed is None:
         return None
@@ -582,7 +588,7 @@ class Product:
 
 def _products(fit: Fit, shape: tuple[int, ...], probe: Array) -> Iterator[Product]:
     rows, columns = shape
-    arrays = [a for a in at_hand(fit.context) if a.value.ndim == 2 and a.of != fit.name]
+    arrays = [a for a in fit.at_hand if a.value.ndim == 2 and a.of != fit.name]
     for b, b_turned in itertools.product(arrays, (False, True)):
         right = b.value.T if b_turned else b.value
         if right.shape[1] != columns:
@@ -608,8 +614,8 @@ def _other_product(fit: Fit, right: Product, wrong: Product) -> tuple[str, str]:
 
 def _softmax(fit: Fit) -> Cause | None:
     """The right gradient goes through a softmax; the value leaves terms of its Jacobian out."""
-    for p in (a for a in at_hand(fit.context) if a.value.shape == fit.truth.shape and _are_probabilities(a.value)):
-        for up in at_hand(fit.context):
+    for p in (a for a in fit.at_hand if a.value.shape == fit.truth.shape and _are_probabilities(a.value)):
+        for up in fit.at_hand:
             if up.value.shape == p.value.shape and (cause := _softmax_with(fit, p, up)) is not None:
                 return cause
     return None
@@ -651,7 +657,7 @@ def _scale(whole: Array, part: Array) -> Array | None:
 
 def _broadcast(fit: Fit) -> Cause | None:
     """Column against row: every example was compared with every target."""
-    shaped = [a for a in at_hand(fit.context) if a.kind == "value" and a.value.shape == fit.truth.shape]
+    shaped = [a for a in fit.at_hand if a.kind == "value" and a.value.shape == fit.truth.shape]
     rows = fit.context.batch_size or 1
     if fit.truth.ndim != 2 or rows < 2 or fit.truth.shape[0] != rows:
         return None
@@ -677,7 +683,7 @@ def _epsilon(fit: Fit) -> Cause | None:
         return None
     excess = (fit.truth / fit.manual - 1)[seen]
     blur = 1e3 * fit.context.precision * np.abs(fit.truth).max() / np.abs(fit.difference[seen]).min()
-    for array in at_hand(fit.context):
+    for array in fit.at_hand:
         if array.kind != "value" or array.value.shape != fit.truth.shape:
             continue
         v, n = array.value[seen], array.name
@@ -694,4 +700,4 @@ SPECIAL_RULES: tuple[Rule, ...] = (
     _stale, _zero, _swapped, _named_factor, _transpose, _permutation, _all_axes, _power, _regulariser,
     _one_of_them, _activation, _sum, _softmax, _broadcast, _product,
 )  # fmt: skip
-VAGUE_RULES: tuple[Rule, ...] = (_factor_too_many, _factor, _epsilon, _part)
+VAGUE_RULES: tuple[Rule, ...] = (_factor_too_many, _factor, _epsilon, part)

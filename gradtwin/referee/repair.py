@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.referee.arrays_at_hand import NamedArray, at_hand, derived
-from gradtwin.referee.cause import Cause, Fit, is_mask
+from gradtwin.referee.arrays_at_hand import NamedArray, derived
+from gradtwin.referee.cause import Cause, Fit, is_mask, part
 from gradtwin.referee.location import Followed
 from gradtwin.referee.recording import Operation, Slot, slots_of
 from manual_grads import Array
@@ -152,7 +152,9 @@ def _signs(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[
         exchanged = replace(operation, function=function)
         yield Change({number: exchanged}, "sign", f"has {written} where {right} is right{_at(operation)}")
     if operation.label == "negative.__call__":
-        yield Change({number: _instead(operation)}, "sign", f"has a minus too many{_at(operation)}")
+        inside = number != step.last and _upstream_read(fit, step, []) and not _has_product(step)
+        id = "wrong_activation_point" if inside else "sign"
+        yield Change({number: _instead(operation)}, id, f"has a minus too many{_at(operation)}")
 
 
 def _masks(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[Change]:
@@ -308,22 +310,25 @@ def _foreign(fit: Fit, step: Step) -> Iterator[Change]:
     """Arrays that are neither parameters nor in the cache, such as those kept from an earlier call."""
     foreign = {edge: s.outside for edge, s in _edges(step) if s.is_foreign and s.outside is not None}
     groups = [group for group in _groups(foreign) if _is_foreign(fit, foreign[group[0]])]
+    if part(fit) is not None:  # zeros and ones that spoil one row only are no mask of another forward pass
+        groups = [group for group in groups if not is_mask(foreign[group[0]])]
     if not groups or len(groups) > MOST_FOREIGN:
         return
     choices: list[list[NamedArray | None]] = []
     for group in groups:
         shape = foreign[group[0]].shape
         if is_mask(foreign[group[0]]):
-            choices.append([None, *(a for a in at_hand(fit.context) if _is_named_mask(a) and a.value.shape == shape)])
+            two_valued = [a for a in [*fit.at_hand, *derived(fit.context)] if is_mask(a.value) and a.value.shape == shape]
+            choices.append([None, *two_valued])
             continue
-        turned = [replace(a, value=a.value.T) for a in at_hand(fit.context) if a.value.ndim == 2]
-        fitting = [a for a in [*at_hand(fit.context), *turned, *derived(fit.context)] if a.value.shape == shape]
+        turned = [replace(a, value=a.value.T) for a in fit.at_hand if a.value.ndim == 2]
+        fitting = [a for a in [*fit.at_hand, *turned, *derived(fit.context)] if a.value.shape == shape]
         choices.append([None, *sorted(fitting, key=lambda a: a.is_gradient)])
     for chosen in itertools.islice(itertools.product(*choices), MOST_TRIALS // 4):
         pairs = [(group, array) for group, array in zip(groups, chosen, strict=True) if array is not None]
         if not pairs:
             continue
-        masks = all(is_mask(foreign[group[0]]) for group, _ in pairs)
+        masks = all(_is_named_mask(array) and is_mask(foreign[group[0]]) for group, array in pairs)
         id, what = ("mask_other", "another mask") if masks else ("stale_cache", "an array of another forward pass")
         edges = {edge: array.value for group, array in pairs for edge in group}
         names = ", ".join(array.name for _, array in pairs)
@@ -334,7 +339,7 @@ def _is_foreign(fit: Fit, array: Array) -> bool:
     """Whether an array from outside holds numbers of its own, or is a mask: nothing that is at hand."""
     if array.dtype.kind != "f" or array.ndim == 0 or (np.unique(array).size < 3 and not is_mask(array)):
         return False
-    return not any(_equal(a.value, array) or _equal(a.value.T, array) for a in at_hand(fit.context))
+    return not any(_equal(a.value, array) or _equal(a.value.T, array) for a in fit.at_hand)
 
 
 def is_foreign(fit: Fit, followed: Followed) -> bool:
@@ -350,7 +355,8 @@ def _operands(fit: Fit, step: Step) -> Iterator[Change]:
     """Read another array at one, some or all places where an array is read."""
     arrays = {edge: _leaf(step, slot) for edge, slot in _edges(step)}
     groups = _groups({edge: array for edge, array in arrays.items() if array is not None and array.ndim})
-    pool = [a for a in at_hand(fit.context) if a.of != fit.name or not a.is_gradient] + _nearby(fit, step)
+    pool = [a for a in fit.at_hand if a.of != fit.name or not a.is_gradient] + _nearby(fit, step)
+    yield from _exchanged_operands(fit, step, groups, arrays)
     for places in range(4):
         for group in groups:
             read = arrays[group[0]]
@@ -360,6 +366,20 @@ def _operands(fit: Fit, step: Step) -> Iterator[Change]:
                     same_shape = array.value.shape == read.shape
                     if (same_shape or places < 2) and not _equal(array.value, read):
                         yield _operand(fit, step, subset, read, array, len(subset) == len(group))
+
+
+def _exchanged_operands(
+    fit: Fit, step: Step, groups: list[list[Edge]], arrays: dict[Edge, Array | None]
+) -> Iterator[Change]:
+    for one, other in itertools.combinations(groups, 2):
+        a, b = arrays[one[0]], arrays[other[0]]
+        if a is not None and b is not None and a.shape == b.shape:
+            change = _put(step, {edge: b for edge in one} | {edge: a for edge in other})
+            yield Change(change, "wrong_operand", f"has {_name(fit, a)} and {_name(fit, b)} exchanged")
+
+
+def _name(fit: Fit, array: Array) -> str:
+    return next((a.name for a in fit.at_hand if _equal(a.value, array)), "an array")
 
 
 def _nearby(fit: Fit, step: Step) -> list[NamedArray]:
@@ -373,20 +393,18 @@ def _nearby(fit: Fit, step: Step) -> list[NamedArray]:
     return [
         NamedArray(arrays[0], f"another result{_at(step.recorder.operations[n])}", "made", "")
         for n, arrays in made.items()
-        if arrays[0].shape == shape and arrays[0].dtype.kind == "f" and n not in step.makers
+        if arrays[0].shape == shape and np.unique(arrays[0]).size > 2 and n not in step.makers
     ]
 
 
 def _operand(fit: Fit, step: Step, edges: list[Edge], read: Array, array: NamedArray, everywhere: bool) -> Change:
-    wrong = next((a for a in at_hand(fit.context) if _equal(a.value, read)), None)
-    name = wrong.name if wrong else "an array"
     id = "wrong_operand"
     if _is_named_mask(array):
         id = "mask_other"
     elif array.kind == "value" and _inside_derivative(fit, step, edges, read):
         id = "wrong_activation_point"
     operation = step.operations[edges[0][0]]
-    text = f"reads {name} where {array.name} is right{_at(operation)}"
+    text = f"reads {_name(fit, read)} where {array.name} is right{_at(operation)}"
     return Change(_put(step, {edge: array.value for edge in edges}), id, text)
 
 
@@ -396,14 +414,18 @@ def _is_named_mask(array: NamedArray) -> bool:
 
 def _inside_derivative(fit: Fit, step: Step, edges: list[Edge], read: Array) -> bool:
     """Whether an array is read inside a function that multiplies an upstream gradient, entry by entry."""
-    if any(step.operations[n].label in _PRODUCTS | {"einsum", "T"} for n in step.order):
+    if _has_product(step):
         return False
     return _upstream_read(fit, step, edges) and (len(edges) > 1 or edges[0][0] != step.last)
 
 
+def _has_product(step: Step) -> bool:
+    return any(step.operations[n].label in _PRODUCTS | {"einsum"} for n in step.order)
+
+
 def _upstream_read(fit: Fit, step: Step, but_at: list[Edge]) -> bool:
     """Whether the step reads an upstream gradient of its own shape, other places left out."""
-    upstream = [a.value for a in at_hand(fit.context) if a.is_gradient and a.value.shape == fit.truth.shape]
+    upstream = [a.value for a in fit.at_hand if a.is_gradient and a.value.shape == fit.truth.shape]
     leaves = [leaf for edge, slot in _edges(step) if edge not in but_at and (leaf := _leaf(step, slot)) is not None]
     return any(_equal(up, leaf) for up in upstream for leaf in leaves)
 
