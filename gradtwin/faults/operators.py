@@ -20,11 +20,15 @@ NOT_A_VALUE = {"params", "cache", "np", "gradients", "depth"}
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to get an expression wrong: what to call it, the cause it stands for, the wrong expression."""
+    """One way to get an expression wrong: what to call it, the cause it stands for, the wrong expression.
+
+    `also` holds other words that say it as well.
+    """
 
     label: str
     cause: str
     expression: ast.expr
+    also: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,19 @@ def whole(expression: ast.expr, place: Place) -> Iterator[Variant]:
         templates.append(("times_columns", "factor", f"{e} * {e}.shape[-1]"))
     if len(shape) == 2 and min(shape) > 1:
         templates.append(("transposed", "transpose", f"{e}.T"))
-    templates += _permutations(e, shape)
+    cause = "mask_other" if "mask" in e and "*" not in e else "permutation"
+    templates += [(label, cause, text) for label, text in _permutations(e, shape)]
     yield from (Variant(label, cause, parsed(text)) for label, cause, text in templates)
 
 
-def _permutations(e: str, shape: tuple[int, ...]) -> list[tuple[str, str, str]]:
+def _permutations(e: str, shape: tuple[int, ...]) -> list[tuple[str, str]]:
     found = []
     if shape and shape[0] > 1:
-        found.append(("rows_reversed" if len(shape) > 1 else "reversed", "permutation", f"{e}[::-1].copy()"))
+        found.append(("rows_reversed" if len(shape) > 1 else "reversed", f"{e}[::-1].copy()"))
     if shape and shape[0] > 2:
-        found.append(("rolled", "permutation", f"np.roll({e}, 1, axis=0)"))
+        found.append(("rolled", f"np.roll({e}, 1, axis=0)"))
     if len(shape) > 1 and shape[1] > 1:
-        found.append(("columns_reversed", "permutation", f"{e}[:, ::-1].copy()"))
+        found.append(("columns_reversed", f"{e}[:, ::-1].copy()"))
     return found
 
 
@@ -158,20 +163,15 @@ def nodes_of(expression: ast.AST) -> Iterator[ast.AST]:
 
 
 def signs(expression: ast.expr, place: Place) -> Iterator[Variant]:
-    """Write plus for minus, minus for plus, or lose a minus: within a formula, which need not negate it all."""
+    """Write plus for minus, minus for plus, or lose a minus."""
     for node in nodes_of(expression):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
             flipped = ast.BinOp(node.left, op, node.right)
             label = "minus_for_plus" if isinstance(node.op, ast.Add) else "plus_for_minus"
-            yield Variant(label, "unknown", replaced(expression, node, flipped))
+            yield Variant(label, "sign", replaced(expression, node, flipped))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            yield Variant("minus_lost", "unknown", replaced(expression, node, node.operand))
-
-
-def _inner(cause: str, place: Place) -> str:
-    """Name the cause, unless the expression is the inside of an activation, where it is none of the gradient."""
-    return "unknown" if place.function.endswith("_derivative") else cause
+            yield Variant("minus_lost", "sign", replaced(expression, node, node.operand))
 
 
 def lost_terms(expression: ast.expr, place: Place) -> Iterator[Variant]:
@@ -182,7 +182,9 @@ def lost_terms(expression: ast.expr, place: Place) -> Iterator[Variant]:
         for side, lost, kept in (("left", node.left, node.right), ("right", node.right, node.left)):
             if side == "left" and isinstance(node.op, ast.Div):
                 continue
-            yield Variant(f"without_{_word(lost)}", _cause_of_loss(node, lost, place), replaced(expression, node, kept))
+            label, cause = f"without_{_word(lost)}", _cause_of_loss(node, lost, place)
+            instead = {"wrong_operand"} if isinstance(kept, ast.Name | ast.Subscript) else set()
+            yield Variant(label, cause, replaced(expression, node, kept), frozenset(instead - {cause}))
 
 
 def _cause_of_loss(node: ast.BinOp, lost: ast.expr, place: Place) -> str:
@@ -210,7 +212,7 @@ def divisions(expression: ast.expr, place: Place) -> Iterator[Variant]:
             name = below.removesuffix(".size").removeprefix("len(").removesuffix(")")
             for other in (f"{name}.size", f"len({name})", f"({name}.size - 1)", f"np.sqrt({name}.size)"):
                 if other != below:
-                    cause = "unknown" if "- 1" in other or "sqrt" in other else "reduction"
+                    cause = "factor" if "- 1" in other or "sqrt" in other else "reduction"
                     wrong = replaced(expression, node.right, parsed(other))
                     yield Variant(f"over_{_word(parsed(other))}", cause, wrong)
         else:
@@ -272,10 +274,10 @@ def operands(expression: ast.expr, place: Place) -> Iterator[Variant]:
             for node in nodes_of(expression)
         )
         for other in place.operands:
-            if other != text and _word(parsed(other)) != _word(atom):
+            if other != text and _word(parsed(other)) != _word(atom) and not (inside and "mask" in other):
                 cause = "mask_other" if "mask" in text else "wrong_activation_point" if inside else "wrong_operand"
                 wrong = replaced(expression, atom, parsed(other))
-                yield Variant(f"{_word(parsed(other))}_for_{_word(atom)}", _inner(cause, place), wrong)
+                yield Variant(f"{_word(parsed(other))}_for_{_word(atom)}", cause, wrong)
 
 
 def atoms(expression: ast.AST) -> Iterator[ast.expr]:
@@ -342,8 +344,30 @@ def layer_numbers(expression: ast.expr, place: Place) -> Iterator[Variant]:
     """Read the array of the layer above: i in the place of i - 1."""
     for node in ast.walk(expression):
         if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.BinOp):
-            cause = "mask_other" if "mask" in ast.unparse(expression) else "wrong_operand"
+            text = ast.unparse(expression)
+            inside = "wrong_activation_point" if "_derivative(" in text else "wrong_operand"
+            cause = "mask_other" if "mask" in text else inside
             yield Variant("layer_above", cause, replaced(expression, node.value, node.value.left))
+
+
+def unpackings(expression: ast.expr, place: Place) -> Iterator[Variant]:
+    """Exchange two neighbours where several names are read at once."""
+    rows = expression.generators[0].iter if isinstance(expression, ast.GeneratorExp) else expression
+    if isinstance(rows, ast.Tuple):
+        for i in range(len(rows.elts) - 1):
+            order = [*rows.elts[:i], rows.elts[i + 1], rows.elts[i], *rows.elts[i + 2 :]]
+            label = f"{_word(rows.elts[i])}_and_{_word(rows.elts[i + 1])}_exchanged"
+            yield Variant(label, "wrong_operand", replaced(expression, rows, ast.Tuple(order, ast.Load())))
+
+
+def arguments(expression: ast.expr, place: Place) -> Iterator[Variant]:
+    """Give an activation or its derivative the negated argument."""
+    for node in nodes_of(expression):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
+            if node.func.id not in ("len", "range"):
+                wrong = replaced(expression, node.args[0], parsed(f"-({ast.unparse(node.args[0])})"))
+                point = {"wrong_activation_point"} if node.func.id.endswith("_derivative") else set()
+                yield Variant(f"{node.func.id}_of_minus", "sign", wrong, frozenset(point))
 
 
 def loop_bounds(expression: ast.expr, place: Place) -> Iterator[Variant]:
@@ -396,6 +420,6 @@ def _word(expression: ast.expr) -> str:
 
 INSIDE: tuple[Operator, ...] = (
     rewritten, lost_terms, signs, divisions, transposes, sums,
-    activations, broadcasts, comparisons, layer_numbers, loop_bounds,
+    activations, broadcasts, comparisons, layer_numbers, unpackings, arguments, loop_bounds,
 )  # fmt: skip
 OPERATORS: tuple[Operator, ...] = (*INSIDE, whole, parts, operands)

@@ -47,6 +47,7 @@ class Candidate:
     line: str
     backward: Callable[..., Any]
     tensor: str = ""  # where it is expected to show
+    also: frozenset[str] = frozenset()
 
 
 class Planting:
@@ -75,7 +76,12 @@ class Planting:
         causes = {fault.cause} | self.here.get(self.keys[fault.id], set())
         nameable = sorted(causes - {"unknown"})
         cause = nameable[0] if fault.cause == "unknown" and nameable else fault.cause
-        return replace(fault, cause=cause, also=frozenset(causes - {cause}))
+        return replace(fault, cause=cause, also=frozenset(causes | fault.also) - {cause})
+
+    def _values(self, twin: Twin, point: Point, right: Mapping[str, Array]) -> list[Array]:
+        """Gather the arrays that could stand in a gradient's place: parameters, cache and right gradients."""
+        arrays = [*point[0].values(), *_cache(Page(twin), point).values(), *right.values()]
+        return [array for array in arrays if isinstance(array, np.ndarray)]
 
     # ---- candidates ----
 
@@ -121,6 +127,7 @@ class Planting:
             line=change(site, variant.expression, layer),
             backward=plant(self.page, site, variant.expression, layer),
             tensor=self._tensor(site, layer) or next(iter(self.right[0])),
+            also=variant.also,
         )
 
     def _place(self, site: Site, layer: int | None) -> Place:
@@ -243,7 +250,9 @@ class Planting:
         shows = [first_difference(right, wrong) for right, wrong in zip(self.right, outcomes, strict=True)]
         drawn = [fixed(self.twin, *point) for point, tensor in zip(self.points, shows, strict=True) if tensor]
         if shows[0]:
-            self._keep(candidate, shows[0], _digest(outcomes[:2]), _digest(outcomes[:1]))
+            values = self._values(self.twin, self.points[0], self.right[0])
+            also = true_names(self.right[0][shows[0]], outcomes[0][shows[0]], values)
+            self._keep(candidate, shows[0], _digest(outcomes[:2]), _digest(outcomes[:1]), also=also)
         elif not any(self._at_home(candidate, home) for home in (*drawn, *self.homes)):
             fault = self._unique(candidate.tensor or next(iter(self.right[0])), candidate.label)
             self.equivalents.append(Equivalent(fault, self.twin.name, candidate.line, reason_of(fault)))
@@ -256,7 +265,8 @@ class Planting:
         tensor = None if isinstance(wrong, Exception) else first_difference(right, wrong)
         if tensor is not None:
             key = f"{tensor} {candidate.line} elsewhere".encode()
-            self._keep(candidate, tensor, key, home=home)
+            also = true_names(right[tensor], wrong[tensor], self._values(home, home.point(0), right))
+            self._keep(candidate, tensor, key, home=home, also=also)
         return tensor is not None
 
     def _refused_at(self, outcome: Any) -> str | None:
@@ -267,7 +277,7 @@ class Planting:
 
     def _keep(
         self, candidate: Candidate, tensor: str, key: bytes, key_here: bytes = b"", *,
-        refused: bool = False, home: Twin | None = None,
+        refused: bool = False, home: Twin | None = None, also: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         if key_here:
             self.here.setdefault(key_here, set()).add(candidate.cause)
@@ -283,6 +293,7 @@ class Planting:
             line=candidate.line,
             half=half_of(fault),
             side=Page(home or self.twin).side(candidate.backward),
+            also=candidate.also | also,
             refused=refused,
             home=home,
         )
@@ -292,6 +303,38 @@ class Planting:
         fault = next(i for n in itertools.count(1) if (i := wanted if n == 1 else f"{wanted}_{n}") not in self.ids)
         self.ids.add(fault)
         return fault
+
+
+def true_names(right: Array, wrong: Array, values: list[Array]) -> frozenset[str]:
+    """Say which causes are true of a wrong gradient by its value, whatever slip it came from.
+
+    A constant multiple is a factor: a sign if it is -1, and a reduction if it is a number of rows or columns (or
+    one over it). One entry, row or column alone may be wrong. The gradient may be another array of the network.
+    """
+    found = _multiples(right, wrong, values) | _lone_parts(right, wrong)
+    if any(np.shape(v) == np.shape(wrong) and np.size(v) > 1 and not differs(v, wrong) for v in values):
+        found |= {"wrong_operand"}
+    return frozenset(found)
+
+
+def _multiples(right: Array, wrong: Array, values: list[Array]) -> set[str]:
+    size = float((right * right).sum())
+    ratio = float((right * wrong).sum()) / size if size else 0.0
+    if not ratio or differs(ratio * right, wrong):
+        return set()
+    counts = {float(n) for v in values for n in (*np.shape(v), np.size(v))} - {0.0, 1.0}
+    counted = any(np.isclose(ratio, count) or np.isclose(1 / ratio, count) for count in counts)
+    names = {"sign"} if np.isclose(ratio, -1) else {"reduction"} if counted else set()
+    return names | ({"factor"} if np.size(right) > 1 or counted else set())
+
+
+def _lone_parts(right: Array, wrong: Array) -> set[str]:
+    off = np.atleast_1d(np.asarray(right != wrong))
+    lone = {"one_entry"} if off.size > 1 and off.sum() == 1 else set()
+    if off.ndim == 2:
+        lone |= {"one_row"} if off.shape[0] > 1 and off.any(axis=1).sum() == 1 else set()
+        lone |= {"one_column"} if off.shape[1] > 1 and off.any(axis=0).sum() == 1 else set()
+    return lone
 
 
 def _cache(page: Page, point: Point) -> dict[str, Any]:
@@ -336,6 +379,7 @@ _REASONS = [
     (r"^(linear_regression|logistic|xor|relu_mlp):db2?:all_axes$", "the bias has one entry: both axes are one sum"),
     (r"^wide:dz2:without_len_params$", "this network has two layers, which is what len(params) // 2 says"),
     (r"z\d_for_f_z_depth$", "z of the last layer by its number"),
+    (r"(sigmoid_derivative|_exp_minus_magnitude)_of_minus", "σ' and e^-|z| are even"),
     (r"derivative_twice", "1[z > 0] is 0 or 1, its own square"),
     (r"a1_for_z1$", "relu(z) > 0 exactly where z > 0"),
     (r"^mnist:da\d:(layer\d\.)?magnitude", "a mask has no negative entry"),
