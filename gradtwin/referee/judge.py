@@ -214,8 +214,9 @@ def _judge_without_witness(
     evidence: Evidence, row: TensorReport, apart: Array, others: dict[str, Ruling]
 ) -> Ruling:
     """Judge an intermediate, or a tensor whose witnesses are unsure."""
-    witnessed = [r for name, r in others.items() if name in evidence.point and r.row.verdict != "agree"]
-    if any(r.blame == "manual" for r in witnessed):
+    witnessed = [r for name, r in others.items() if name in evidence.point]
+    # Digits lost by the hand elsewhere say nothing about its formula here; a wrong formula does.
+    if any(r.blame == "manual" and r.row.verdict not in ("agree", "rounding") for r in witnessed):
         return Ruling(replace(row, verdict="disagree"), "manual")
     if _right_elsewhere(evidence, row.name):
         return _lost(evidence, row, float(apart.max()), "reference")
