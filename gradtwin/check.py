@@ -1,7 +1,7 @@
 """Compare the hand-derived gradients of a twin, tensor by tensor, with TensorFlow's."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,10 @@ from gradtwin import catalog
 from gradtwin.errors import InputError
 from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.referee.evidence import Evidence, ManualRun
+from gradtwin.referee.hygiene import Inspection, run_inspected
 from gradtwin.referee.judge import Ruling, gravest, judge
+from gradtwin.referee.second_order import second_order
+from gradtwin.referee.surroundings import with_blind_spots, with_findings, with_second_order
 from gradtwin.referee.tolerance import QUICK_ULPS, ulps_apart
 from gradtwin.report import Report
 from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
@@ -31,7 +34,9 @@ def check(
         dtype: "float64" or "float32"; both sides compute in it.
         route: how TensorFlow differentiates: "tape", "gradients" or "xla".
         seed: draws the operating point.
-        thorough: reserved for the slower witnesses.
+        thorough: also look at every entry for what hand code should not do to its arguments, ask a witness
+            about every tensor although it agrees, and check second derivatives, forward mode and examples
+            one by one; slower, for small networks.
 
     Returns:
         The report: the losses first, then every gradient.
@@ -48,6 +53,9 @@ def check(
     case = Case(
         name=twin.name,
         manual=lambda p, *b: _run_twin(twin, p, *b),
+        inspect=lambda p, b, deep: run_inspected(
+            None, p, b, forward=twin.manual.forward, backward=twin.manual.backward, thorough=deep
+        ),
         backward=twin.manual.backward,
         loss=lambda p, *b: twin.manual.forward(p, *b)[0],
         reference=resolve(twin.reference),
@@ -58,8 +66,10 @@ def check(
         seed=seed,
         command=f"gradtwin check {twin.name} --dtype {dtype} --route {route} --seed {seed}",
         kinks=twin.kinks,
+        thorough=thorough,
     )
-    return case.run()
+    report = case.run()
+    return with_second_order(report, second_order(twin, seed=seed)) if thorough else report
 
 
 def check_gradients(
@@ -101,6 +111,9 @@ def check_gradients(
     case = Case(
         name=name or str(getattr(manual, "__name__", "manual")),
         manual=lambda p, *b: _run_function(manual, p, *b),
+        inspect=lambda p, b, deep: run_inspected(
+            lambda p, b: (*_loss_and_gradients(manual(p, *b.values())), {}), p, b, thorough=deep
+        ),
         backward=lambda p, cache: _run_function(manual, p, *cache.values()).gradients,
         loss=lambda p, *b: _run_function(manual, p, *b).loss,
         reference=resolve(reference),
@@ -117,12 +130,14 @@ def check_gradients(
 class Case:
     """One comparison: both sides, the point, the dtype and the route.
 
-    `manual(params, *batch)` runs the hand's forward and backward; `backward(params, cache)` its backward
-    alone, where the cache of a function without one is the batch.
+    `manual(params, *batch)` runs the hand's forward and backward; `inspect(params, batch, thorough)` runs
+    them under watch; `backward(params, cache)` is its backward alone, where the cache of a function without
+    one is the batch.
     """
 
     name: str
     manual: Callable[..., ManualRun]
+    inspect: Callable[[Params, Params, bool], Inspection]
     backward: Callable[[Params, Cache], Params]
     loss: Callable[..., Any]
     reference: Callable[..., Any]
@@ -133,13 +148,15 @@ class Case:
     seed: int = 0
     command: str = ""
     kinks: str = "any"
+    thorough: bool = False
 
     def run(self) -> Report:
         """Run both sides and judge every tensor."""
         _require(self.route, ROUTES, "route")
         _validate_point(self.params, self.batch)
         with told_as_theirs("The manual function"):
-            manual = self.manual(self.params, *self.batch.values())
+            inspection = self.inspect(self.params, self.batch, self.thorough)
+        manual = ManualRun(inspection.loss, inspection.gradients, inspection.cache)
         _validate_gradients(manual, self.params, self.batch)
         with told_as_theirs("The reference", always=True):
             reference = self._evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
@@ -147,21 +164,28 @@ class Case:
         shared = tuple(name for name in manual.gradients if name in reference.gradients)
         with told_as_theirs("One of the two functions, asked again at another point,"):
             evidence = self._evidence(shared)
-            rulings = judge(evidence, manual, reference)
+            rulings = judge(evidence, manual, reference, ask_about_all=self.thorough)
+        if any(r.row.verdict == "disagree" for r in rulings) and not self.thorough:
+            inspection = self.inspect(self.params, self.batch, True)
+        stale = any(finding.id == "stale_cache" for finding in inspection.findings)
+        report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
         not_compared = sorted(set(manual.gradients) - set(shared))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        diagnosis = self._diagnose(rulings, manual, reference)
-        return self._report(rulings, diagnosis, [*_witness_notes(evidence), *notes])
+        report = replace(report, notes=(*report.notes, *_witness_notes(evidence), *notes))
+        return with_blind_spots(with_findings(report, inspection, reference), self.params, self.batch, manual)
 
     def _evidence(self, names: tuple[str, ...]) -> Evidence:
         sides = self.manual, self.loss, self.reference
         return Evidence(*sides, self.params, self.batch, self.dtype, self.route, names)
 
-    def _diagnose(self, rulings: list[Ruling], manual: ManualRun, reference: ReferenceRun) -> Diagnosis | None:
+    def _diagnose(
+        self, rulings: list[Ruling], manual: ManualRun, reference: ReferenceRun, stale: bool
+    ) -> Diagnosis | None:
         """Find where a wrong hand gradient begins, and why."""
         wrong = {r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != "reference"}
         values = dict(reference.values) | self.batch | _arrays(manual.cache)
-        known = {"batch_size": _batch_size(self.batch), "precision": float(np.finfo(self.dtype).eps)}
+        precision = float(np.finfo(self.dtype).eps)
+        known = {"batch_size": _batch_size(self.batch), "precision": precision, "stale": stale}
         if "loss" in wrong:
             return diagnose_loss(manual.loss, reference.loss, self.params, values, **known)
         if not wrong:
@@ -174,7 +198,7 @@ class Case:
         cache = manual.cache or self.batch
         return diagnose(self.backward, self.params, cache, values, manual.gradients, right, is_wrong, **known)
 
-    def _report(self, rulings: list[Ruling], diagnosis: Diagnosis | None, notes: list[str]) -> Report:
+    def _report(self, rulings: list[Ruling], diagnosis: Diagnosis | None) -> Report:
         verdict = gravest(r.row.verdict for r in rulings)
         decisive = [r for r in rulings if r.row.verdict == verdict]
         cause = diagnosis.cause if diagnosis else None
@@ -191,7 +215,7 @@ class Case:
             cause=cause.text if cause else None,
             cause_id=cause.id if cause else None,
             command=self.command,
-            notes=tuple(r.note for r in rulings if r.note) + tuple(notes),
+            notes=tuple(r.note for r in rulings if r.note),
             kinks=self.kinks,
         )
 
@@ -214,10 +238,13 @@ def _run_twin(twin: Twin, params: Params, *batch: Array) -> ManualRun:
 
 
 def _run_function(manual: Callable[..., Any], params: Params, *batch: Array) -> ManualRun:
-    answer = manual(params, *batch)
+    return ManualRun(*_loss_and_gradients(manual(params, *batch)), {})
+
+
+def _loss_and_gradients(answer: Any) -> tuple[Any, Any]:
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise InputError(f"The manual function: expected (loss, gradients), got {_describe(answer)}.")
-    return ManualRun(answer[0], answer[1], {})
+    return answer
 
 
 def _witness_notes(evidence: Evidence) -> list[str]:

@@ -85,7 +85,7 @@ def overlapping(arrays: Sequence[tuple[Tag, Array]]) -> Iterator[tuple[Tag, Tag]
 
 def _share(one: Array, two: Array) -> bool:
     try:
-        return np.shares_memory(one, two, max_work=10_000)
+        return np.shares_memory(one, two, max_work=10_000)  # type: ignore[arg-type]  # the stub knows only its two names
     except np.exceptions.TooHardError:
         return True
 

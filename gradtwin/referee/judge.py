@@ -44,8 +44,21 @@ class Ruling:
     note: str | None = None
 
 
-def judge(evidence: Evidence, manual: ManualRun, reference: ReferenceRun) -> list[Ruling]:
-    """Judge the loss, then every gradient; the rulings stand in the order of the gradients, loss first."""
+def judge(
+    evidence: Evidence, manual: ManualRun, reference: ReferenceRun, *, ask_about_all: bool = False
+) -> list[Ruling]:
+    """Judge the loss, then every gradient.
+
+    Args:
+        evidence: the two sides and the point.
+        manual: the hand's run there.
+        reference: TensorFlow's.
+        ask_about_all: ask a witness about tensors on which the sides agree, too: a mistake made twice is
+            invisible to a comparison.
+
+    Returns:
+        The rulings: the loss first, then the gradients in their order.
+    """
     loss = _judge_loss(evidence, np.asarray(manual.loss), reference.loss)
     if loss.row.verdict == "disagree":
         return [loss, *(_quick(name, manual, reference) for name in evidence.names)]
@@ -54,12 +67,29 @@ def judge(evidence: Evidence, manual: ManualRun, reference: ReferenceRun) -> lis
     for name in sorted(evidence.names, key=lambda name: name not in evidence.point):
         if rulings[name].row.verdict != "agree":
             rulings[name] = _look_into(evidence, rulings[name], manual, reference, rulings)
+        elif ask_about_all:
+            rulings[name] = _confirmed_by_witness(evidence, rulings[name], np.asarray(manual.gradients[name]))
     return [loss, *(rulings[name] for name in evidence.names)]
 
 
 def gravest(verdicts: Iterable[str]) -> str:
     """Give the gravest of some verdicts."""
     return max(verdicts, key=SEVERITY.index)
+
+
+def _confirmed_by_witness(evidence: Evidence, ruling: Ruling, hand: Array) -> Ruling:
+    """Ask the complex step about the largest entry of a tensor on which the sides agree."""
+    row = ruling.row
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(np.abs(hand)), hand.shape))
+    testimony = evidence.testify(row.name, index)
+    if testimony is None or testimony.witness != "complex step":
+        return ruling
+    worst = Worst(index, float(hand[index]), float(hand[index]), testimony.value)
+    slack = 4 * testimony.uncertainty + COMPARABLE * QUICK_ULPS * ulp(row.scale, evidence.dtype)
+    if abs(worst.manual - testimony.value) <= slack:
+        return ruling
+    note = f"d{row.name}: both sides agree on a value that the complex step of the forward contradicts."
+    return Ruling(replace(row, verdict="disagree", worst=worst), None, note)
 
 
 def _judge_loss(evidence: Evidence, manual: Array, reference: Array) -> Ruling:
