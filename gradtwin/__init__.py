@@ -3,6 +3,7 @@
 from gradtwin.check import check, check_gradients
 from gradtwin.errors import Disagreement, InputError
 from gradtwin.history import History
+from gradtwin.keras_side import keras_params, keras_reference
 from gradtwin.report import Report
 from gradtwin.training import train
 from gradtwin.twin import TrainingDefaults, Twin
@@ -16,5 +17,7 @@ __all__ = [
     "Twin",
     "check",
     "check_gradients",
+    "keras_params",
+    "keras_reference",
     "train",
 ]
