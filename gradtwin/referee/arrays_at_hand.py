@@ -54,9 +54,14 @@ def derived(known: Known) -> list[NamedArray]:
                 continue
             sigmoid = 1 / (1 + np.exp(-v))
             functions = [
-                (sigmoid, f"σ({name})"), (1 / (1 + np.exp(v)), f"σ(-{name})"), (sigmoid * (1 - sigmoid), f"σ'({name})"),
-                ((v > 0) * 1.0, f"1[{name} > 0]"), (-v, f"-{name}"), (1 - v, f"1 - {name}"), (v * (1 - v), f"{name} (1 - {name})"),
-            ]  # fmt: skip
+                (sigmoid, f"σ({name})"),
+                (1 / (1 + np.exp(v)), f"σ(-{name})"),
+                (sigmoid * (1 - sigmoid), f"σ'({name})"),
+                ((v > 0) * 1.0, f"1[{name} > 0]"),
+                (v * (1 - v), f"{name} (1 - {name})"),
+                (1 - v, f"1 - {name}"),
+                (-v, f"-{name}"),
+            ]
             if v.ndim == 2:
                 e = np.exp(v - v.max(axis=1, keepdims=True))
                 functions.append((e / e.sum(axis=1, keepdims=True), f"softmax({name})"))

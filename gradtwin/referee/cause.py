@@ -17,8 +17,8 @@ import numpy as np
 from gradtwin.referee.arrays_at_hand import NamedArray, at_hand
 from manual_grads import Array
 
-FITS = 1e-9          # the largest residual, relative to the difference that is explained
-ROUNDINGS = 64.0     # what rounding alone may add to it, in units of the precision
+FITS = 1e-9  # the largest residual, relative to the difference that is explained
+ROUNDINGS = 64.0  # what rounding alone may add to it, in units of the precision
 LARGEST_SEARCH = 200_000_000  # multiplications the search for a product may cost
 
 
@@ -44,7 +44,7 @@ class Context:
         batch_size: the number N of examples, None where there is no batch.
         manual: the hand's own gradients as it returned them, to recognize an exchanged pair.
         learning_rate: the step size of the training, where there is one.
-        stale: whether the hand code was seen to answer from an earlier forward pass.
+        stale: whether the hand code was seen to answer from an earlier forward pass; None where nobody looked.
         precision: the spacing of numbers at 1 in the precision of the check.
     """
 
@@ -54,7 +54,7 @@ class Context:
     batch_size: int | None = None
     manual: Mapping[str, Array] = field(default_factory=dict)
     learning_rate: float | None = None
-    stale: bool = False
+    stale: bool | None = None
     precision: float = float(np.finfo(np.float64).eps)
 
 
@@ -103,11 +103,27 @@ def name_loss_cause(manual: Array, truth: Array, context: Context) -> Cause | No
     fit = Fit("loss", np.asarray(manual, np.float64), np.asarray(truth, np.float64), context)
     if manual.shape != truth.shape or not np.isfinite([manual, truth]).all() or not fit.is_decidable or not truth:
         return None
-    named = _stale(fit) or _zero(fit) or _named_factor(fit)
-    ratio = Fraction(float(manual / truth)).limit_denominator(100)
+    named = _zero(fit) or _named_factor(fit)
+    named = named or _crossed_loss(fit)
+    ratio = Fraction(float(manual / truth)).limit_denominator(1000)
     if named is not None or ratio == 0 or not fit.is_met_by(np.asarray(float(ratio)) * fit.truth):
         return named
     return Cause("factor", f"{fit.label} is {ratio} times the right one: a mean over another number of entries")
+
+
+def _crossed_loss(fit: "Fit") -> Cause | None:
+    """Every example scored against every target: off by the covariance of logits and targets."""
+    arrays = [(n, np.asarray(v, np.float64)) for n, v in fit.context.values.items() if np.ndim(v) == 2]
+    rows = fit.context.batch_size or 1
+    for (one, z), (other, t) in itertools.combinations(arrays, 2):
+        if z.shape != t.shape or len(z) != rows or rows < 2:
+            continue
+        covariance = float(((z * t).mean(axis=0) - z.mean(axis=0) * t.mean(axis=0)).sum())
+        for count in (1, rows, 1 / z.shape[1], rows**2):
+            if covariance and fit.is_met_by(fit.truth + count * covariance):
+                text = f"the loss scores every row of {one} against every row of {other}: they were broadcast to N x N"
+                return Cause("broadcast_nxn", text)
+    return None
 
 
 class Fit:
@@ -189,10 +205,6 @@ def _wrong_shape(fit: Fit) -> Cause | None:
     if len(manual) == 2 and manual == (batch, batch):
         return Cause("transpose", f"{says}: the factors of a product are exchanged, or not transposed")
     return None if fit.manual.ndim != 2 else _product(fit)
-
-
-def _stale(fit: Fit) -> Cause | None:
-    return Cause("stale_cache", f"{fit.label} is computed from an earlier forward pass") if fit.context.stale else None
 
 
 def _zero(fit: Fit) -> Cause | None:
@@ -443,7 +455,7 @@ def _factor_too_many(fit: Fit) -> Cause | None:
 def _factors(fit: Fit) -> Iterator[NamedArray]:
     """Give masks and derivatives of activations, of every forward value of the gradient's shape."""
     for array in fit.at_hand:
-        if array.kind != "value" or array.value.shape != fit.truth.shape:
+        if array.is_gradient or array.value.shape != fit.truth.shape:
             continue
         v, n = array.value, array.name
         if is_mask(v):
@@ -479,11 +491,14 @@ def _kink(fit: Fit, right: NamedArray) -> Cause | None:
         return None
     wrong = np.abs(fit.difference) > fit.rounding
     alike = [f for f in _factors(fit) if f.kind == "step" and fit.is_same_step(f.value, right.value)]
-    taken_of = [fit.context.values[f.of] for f in alike]
+    known = {**fit.context.params, **fit.context.values}
+    taken_of = [known[f.of] for f in alike]
     if not taken_of or any((v[wrong] != 0).any() for v in taken_of):
         return None
     names = " or ".join(f.of for f in alike)
-    return Cause("kink_convention", f"{fit.label} differs only where {names} is exactly 0: another derivative at the kink")
+    return Cause(
+        "kink_convention", f"{fit.label} differs only where {names} is exactly 0: another derivative at the kink"
+    )
 
 
 def _another(fit: Fit, right: NamedArray, wrong: NamedArray, up: NamedArray) -> tuple[str, str]:
@@ -573,9 +588,7 @@ class Product:
 
     @property
     def text(self) -> str:
-        return " ".join(
-            a.name + "ᵀ" * turned for a, turned in zip((self.left, self.right), self.turned, strict=True)
-        )
+        return " ".join(a.name + "ᵀ" * turned for a, turned in zip((self.left, self.right), self.turned, strict=True))
 
     def value(self) -> Array:
         a, b = self.left.value, self.right.value
@@ -646,7 +659,12 @@ def _softmax_with(fit: Fit, p: NamedArray, up: NamedArray) -> Cause | None:
 
 def _are_probabilities(v: Array) -> bool:
     """Whether rows are what a softmax gives: they add up to 1, and are not one-hot."""
-    return v.ndim == 2 and not np.isin(v, (0, 1)).all() and v.shape[1] > 1 and bool(v.min() >= 0 and np.abs(v.sum(axis=1) - 1).max() < 1e-5)
+    return (
+        v.ndim == 2
+        and not np.isin(v, (0, 1)).all()
+        and v.shape[1] > 1
+        and bool(v.min() >= 0 and np.abs(v.sum(axis=1) - 1).max() < 1e-5)
+    )
 
 
 def _scale(whole: Array, part: Array) -> Array | None:
@@ -671,7 +689,7 @@ def _broadcast(fit: Fit) -> Cause | None:
             ):
                 return Cause(
                     "broadcast_nxn",
-                    f"{fit.label} compares every {p.name} with every {t.name}, {how}: [N, 1] and [N] broadcast to N x N",
+                    f"{fit.label} compares every {p.name} with every {t.name}, {how}: they were broadcast to N x N",
                 )
     return None
 
@@ -697,7 +715,7 @@ def _epsilon(fit: Fit) -> Cause | None:
 
 Rule = Callable[[Fit], Cause | None]
 SPECIAL_RULES: tuple[Rule, ...] = (
-    _stale, _zero, _swapped, _named_factor, _transpose, _permutation, _all_axes, _power, _regulariser,
+    _zero, _swapped, _named_factor, _transpose, _permutation, _all_axes, _power, _regulariser,
     _one_of_them, _activation, _sum, _softmax, _broadcast, _product,
 )  # fmt: skip
 VAGUE_RULES: tuple[Rule, ...] = (_factor_too_many, _factor, _epsilon, part)

@@ -42,7 +42,9 @@ def diagnose(
     """Say where a wrong gradient begins, and why.
 
     Args:
-        backward, params, cache: the hand-derived backward pass, and what it is given.
+        backward: the hand-derived `backward(params, cache)`.
+        params: its parameters.
+        cache: what its forward pass left for it.
         values: forward intermediates and the batch's arrays by name, as far as they are known.
         manual_gradients: what the hand code returned.
         reference_gradients: the right gradients by name.
@@ -70,7 +72,7 @@ def diagnose(
 
     def stale(fit: Fit) -> Cause | None:
         foreign = operations is not None and is_foreign(fit, operations)
-        if not foreign and not _ignores_its_cache(backward, params, cache, fit):
+        if not foreign and (context.stale is False or not _ignores_its_cache(backward, params, cache, fit)):
             return None
         return Cause("stale_cache", f"{fit.label} is computed from numbers that are not in this forward pass's cache")
 

@@ -122,7 +122,7 @@ def where(name: str) -> str:
 class Maker:
     """Which operation makes a gradient.
 
-    kind "result": operation `step` returns or fills it, its array number `index`. "kept": operation `step` writes into it through
+    kind "result": operation `step` returns or fills it. "kept": operation `step` writes into it through
     another view; operation `made` returned it. "operand": unseen code made it, operation `step` is the
     first to read it, as its array number `position`. "unknown": nobody saw it made.
     `hops` are the copies and views between what was made and what was returned: (transposed, shape).

@@ -132,8 +132,7 @@ class Recorder:
         for target in targets:
             if isinstance(target, Recorded) and target.step >= 0:  # about to be overwritten
                 self.results[target.step] = [
-                    np.array(made) if same_memory(made, plain(target)) else made
-                    for made in self.results[target.step]
+                    np.array(made) if same_memory(made, plain(target)) else made for made in self.results[target.step]
                 ]
 
     def _slots(self, thing: Any) -> Any:
@@ -235,9 +234,7 @@ class Recorded(np.ndarray):
         self.step = getattr(parent, "step", -1)
         self.was_scalar = False
 
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **kwargs: Any
-    ) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **kwargs: Any) -> Any:
         if out:
             kwargs["out"] = out
         writes = out or (inputs[:1] if method == "at" else ())
@@ -278,9 +275,7 @@ def plain(thing: Any) -> Any:
 def same_memory(a: Array, b: Array) -> bool:
     """Say whether two plain arrays are one and the same view of the same memory."""
     return (
-        a.shape == b.shape
-        and a.strides == b.strides
-        and a.__array_interface__["data"] == b.__array_interface__["data"]
+        a.shape == b.shape and a.strides == b.strides and a.__array_interface__["data"] == b.__array_interface__["data"]
     )
 
 
@@ -336,9 +331,7 @@ def _define_methods(names: Iterable[str], *, writing: bool = False) -> None:
     for name in names:
         method = getattr(np.ndarray, name)
 
-        def record(
-            self: Recorded, *args: Any, _name: str = name, _method: Any = method, **kwargs: Any
-        ) -> Any:
+        def record(self: Recorded, *args: Any, _name: str = name, _method: Any = method, **kwargs: Any) -> Any:
             writes = (self,) if writing else kwargs.get("out")
             return self.recorder.call(_name, _method, (self, *args), kwargs, () if writes is None else writes)
 

@@ -18,8 +18,8 @@ from gradtwin.referee.location import Followed
 from gradtwin.referee.recording import Operation, Slot, slots_of
 from manual_grads import Array
 
-MOST_OPERATIONS = 80      # a longer step is not repaired
-LARGEST_EFFORT = 3e8      # entries read and written by all trials of one repair
+MOST_OPERATIONS = 80  # a longer step is not repaired
+LARGEST_EFFORT = 3e8  # entries read and written by all trials of one repair
 MOST_TRIALS = 1500
 MOST_FOREIGN = 5
 _REDUCTIONS = {"sum", "mean", "add.reduce", "max", "min"}
@@ -119,7 +119,7 @@ def _step(fit: Fit, followed: Followed) -> Step | None:
     step = Step(followed, fit.name)
     if len(step.operations) > MOST_OPERATIONS:
         return None
-    again = step.result({number: operation for number, operation in step.operations.items()})
+    again = step.result(step.operations)
     return step if again is not None and fit.is_met_by(np.asarray(again, np.float64)) else None
 
 
@@ -161,7 +161,9 @@ def _masks(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[
     """A mask that was turned or cut before it was applied."""
     if operation.label in _MOVING and (source := _first_slot(operation)) is not None:
         if source.outside is not None and is_mask(source.outside):
-            yield Change({number: _instead(operation)}, "mask_other", f"reads its mask in another order{_at(operation)}")
+            yield Change(
+                {number: _instead(operation)}, "mask_other", f"reads its mask in another order{_at(operation)}"
+            )
 
 
 _MOVING = {"getitem", "roll", "flip", "flipud", "fliplr"}
@@ -189,7 +191,9 @@ def _axes(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[C
         yield from _other_reduction(step, number, operation)
     if operation.label == "getitem" and _is_row(operation):
         summed = replace(operation, label="sum", function=np.sum, args=operation.args[:1], kwargs={"axis": 0})
-        yield Change({number: summed}, "missing_sum", f"is one example's: the sum over the batch is missing{_at(operation)}")
+        yield Change(
+            {number: summed}, "missing_sum", f"is one example's: the sum over the batch is missing{_at(operation)}"
+        )
     if operation.label == "getitem" and _is_column(operation):
         text = f"lets [N, 1] and [N] broadcast to N x N{_at(operation)}"
         yield Change({number: _instead(operation)}, "broadcast_nxn", text)
@@ -218,7 +222,9 @@ def _other_axes(step: Step, number: int, operation: Operation) -> Iterator[Chang
             continue
         changed = _with(operation, _BY_LABEL[operation.label], right)
         if axis is None:
-            yield Change({number: changed}, "all_axes", f"sums over all axes where axis {right} is right{_at(operation)}")
+            yield Change(
+                {number: changed}, "all_axes", f"sums over all axes where axis {right} is right{_at(operation)}"
+            )
         else:
             text = f"sums over axis {axis} where axis {right} is right{_at(operation)}"
             yield Change({number: changed}, "wrong_axis", text)
@@ -270,7 +276,9 @@ def _reorderings(fit: Fit, step: Step, number: int, operation: Operation) -> Ite
     if operation.label in moved and not (operation.label == "getitem" and _is_row(operation)):
         text = says.get(operation.label, "reads an array in another order, or a part of it")
         whole = _keeps_size(step, number, operation)
-        yield Change({number: _instead(operation)}, moved[operation.label] if whole else "unknown", text + _at(operation))
+        yield Change(
+            {number: _instead(operation)}, moved[operation.label] if whole else "unknown", text + _at(operation)
+        )
 
 
 def _keeps_size(step: Step, number: int, operation: Operation) -> bool:
@@ -318,7 +326,9 @@ def _foreign(fit: Fit, step: Step) -> Iterator[Change]:
     for group in groups:
         shape = foreign[group[0]].shape
         if is_mask(foreign[group[0]]):
-            two_valued = [a for a in [*fit.at_hand, *derived(fit.context)] if is_mask(a.value) and a.value.shape == shape]
+            two_valued = [
+                a for a in [*fit.at_hand, *derived(fit.context)] if is_mask(a.value) and a.value.shape == shape
+            ]
             choices.append([None, *two_valued])
             continue
         turned = [replace(a, value=a.value.T) for a in fit.at_hand if a.value.ndim == 2]
@@ -374,7 +384,7 @@ def _exchanged_operands(
     for one, other in itertools.combinations(groups, 2):
         a, b = arrays[one[0]], arrays[other[0]]
         if a is not None and b is not None and a.shape == b.shape:
-            change = _put(step, {edge: b for edge in one} | {edge: a for edge in other})
+            change = _put(step, dict.fromkeys(one, b) | dict.fromkeys(other, a))
             yield Change(change, "wrong_operand", f"has {_name(fit, a)} and {_name(fit, b)} exchanged")
 
 
@@ -383,9 +393,7 @@ def _name(fit: Fit, array: Array) -> str:
 
 
 def _nearby(fit: Fit, step: Step) -> list[NamedArray]:
-    """Give what the hand computed around the step of a loss's gradient, whether it was used or not."""
-    if _upstream_read(fit, step, []):
-        return []
+    """Give what the hand computed around the step, whether it was used or not."""
     first = step.order[0]
     shape = step.values[step.last][0].shape
     numbers = [n for n in step.recorder.operations if first <= n < step.last]
@@ -405,7 +413,7 @@ def _operand(fit: Fit, step: Step, edges: list[Edge], read: Array, array: NamedA
         id = "wrong_activation_point"
     operation = step.operations[edges[0][0]]
     text = f"reads {_name(fit, read)} where {array.name} is right{_at(operation)}"
-    return Change(_put(step, {edge: array.value for edge in edges}), id, text)
+    return Change(_put(step, dict.fromkeys(edges, array.value)), id, text)
 
 
 def _is_named_mask(array: NamedArray) -> bool:
@@ -463,9 +471,7 @@ def _subsets(group: list[Edge], places: int) -> Iterator[list[Edge]]:
     elif places == 2:
         for left_out in (1, 2):
             if len(group) > left_out + 1:
-                yield from (
-                    [e for e in group if e not in out] for out in itertools.combinations(group, left_out)
-                )
+                yield from ([e for e in group if e not in out] for out in itertools.combinations(group, left_out))
     elif places == 3 and len(group) > 3:
         yield from (list(pair) for pair in itertools.combinations(group, 2))
 
