@@ -1,7 +1,7 @@
 """Activations, each value next to its derivative.
 
-The branch of a stable formula is taken on the real part, so that the same code can be run on complex
-numbers: the complex step then differentiates exactly what is computed here.
+Where a formula branches it compares, and complex numbers compare by their real part first; the same code
+can therefore be run on them, and the complex step differentiates exactly what is computed here.
 """
 
 import numpy as np
@@ -9,15 +9,24 @@ import numpy as np
 from manual_grads import Array
 
 
-def _exp_minus_magnitude(z: Array) -> Array:
-    """e^-|z|, which is at most 1 and therefore never overflows."""
-    return np.exp(np.where(z.real < 0, z, -z))
+def logistic_tails(z: Array) -> tuple[Array, Array]:
+    """Give the two terms the sigmoid weighs against each other, neither of which can overflow.
+
+    u = e^min(z, 0),   d = e^min(-z, 0);   u d = e^-|z|,   σ(z) = u / (u + d),   σ(-z) = d / (u + d)
+
+    Args:
+        z: any shape, float32 or float64.
+
+    Returns:
+        u and d, in (0, 1], the larger of them 1; each of the shape and dtype of `z`.
+    """
+    return np.exp(np.minimum(z, 0)), np.exp(np.minimum(-z, 0))
 
 
 def sigmoid(z: Array) -> Array:
     """Squash to a probability.
 
-    σ(z) = 1 / (1 + e^-z), and for z < 0 the equal e^z / (1 + e^z), so that no exponential overflows.
+    σ(z) = 1 / (1 + e^-z) = u / (u + d), with u and d of `logistic_tails`, so that no exponential overflows.
 
     Args:
         z: any shape, float32 or float64.
@@ -25,14 +34,14 @@ def sigmoid(z: Array) -> Array:
     Returns:
         The values in [0, 1], of the shape and dtype of `z`.
     """
-    e = _exp_minus_magnitude(z)
-    return np.where(z.real < 0, e, 1) / (1 + e)
+    u, d = logistic_tails(z)
+    return u / (u + d)
 
 
 def sigmoid_derivative(z: Array) -> Array:
     """Differentiate `sigmoid` at `z`.
 
-    σ'(z) = σ(z) (1 - σ(z)) = σ(z) σ(-z) = e / (1 + e)²   with e = e^-|z|
+    σ'(z) = σ(z) (1 - σ(z)) = σ(z) σ(-z) = u d / (u + d)²
 
     Written from `z`: 1 - σ(z) formed from a rounded σ(z) has no digits left once the unit saturates.
 
@@ -42,8 +51,9 @@ def sigmoid_derivative(z: Array) -> Array:
     Returns:
         The derivative, of the shape and dtype of `z`.
     """
-    e = _exp_minus_magnitude(z)
-    return e / ((1 + e) * (1 + e))
+    u, d = logistic_tails(z)
+    s = u + d
+    return u * d / (s * s)
 
 
 def relu(z: Array) -> Array:
@@ -51,7 +61,7 @@ def relu(z: Array) -> Array:
 
     relu(z) = max(z, 0), of the shape and dtype of `z`.
     """
-    return np.where(z.real > 0, z, 0)
+    return np.maximum(z, 0)
 
 
 def relu_derivative(z: Array) -> Array:

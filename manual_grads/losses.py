@@ -7,7 +7,7 @@ and scales the gradient by the same factor.
 import numpy as np
 
 from manual_grads import Array
-from manual_grads.activations import _exp_minus_magnitude, sigmoid, softmax
+from manual_grads.activations import logistic_tails, softmax
 
 
 def squared_error(z: Array, y: Array) -> Array:
@@ -43,15 +43,16 @@ def sigmoid_cross_entropy(z: Array, t: Array) -> Array:
     Returns:
         One loss an entry, finite for every finite logit.
     """
-    return np.where(z.real > 0, z, 0) - z * t + np.log1p(_exp_minus_magnitude(z))
+    u, d = logistic_tails(z)
+    return np.maximum(z, 0) - z * t + np.log1p(u * d)
 
 
 def sigmoid_cross_entropy_gradient(z: Array, t: Array) -> Array:
     """Differentiate `sigmoid_cross_entropy`.
 
-    ∂l/∂z = σ(z) - t = (1 - t) σ(z) - t σ(-z)
+    ∂l/∂z = σ(z) - t = (1 - t) σ(z) - t σ(-z) = ((1 - t) u - t d) / (u + d)
 
-    The second form keeps all digits of a saturated unit: σ(z) - 1 is -σ(-z), a small number and not 0.
+    The last two forms keep all digits of a saturated unit: σ(z) - 1 is -σ(-z), a small number and not 0.
 
     Args:
         z: logits, any shape.
@@ -60,7 +61,8 @@ def sigmoid_cross_entropy_gradient(z: Array, t: Array) -> Array:
     Returns:
         The gradient, of the shape of `z`.
     """
-    return (1 - t) * sigmoid(z) - t * sigmoid(-z)
+    u, d = logistic_tails(z)
+    return ((1 - t) * u - t * d) / (u + d)
 
 
 def softmax_cross_entropy(z: Array, t: Array) -> Array:

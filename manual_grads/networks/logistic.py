@@ -26,7 +26,7 @@ def init_params(rng: np.random.Generator, inputs: int = 2) -> Params:
 def forward(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
     """Score x [B, D] against t [B, 1]; the loss is the mean cross-entropy."""
     z = x @ params["W"] + params["b"]                                  # [B, 1]
-    loss = sigmoid_cross_entropy(z, t).mean()                          # ()
+    loss = sigmoid_cross_entropy(z, t).sum() / t.size                  # ()
     return loss, {"x": x, "t": t, "z": z, "p": sigmoid(z)}
 
 

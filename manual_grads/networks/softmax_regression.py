@@ -27,7 +27,7 @@ def init_params(rng: np.random.Generator, widths: tuple[int, int] = (784, 10)) -
 def forward(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
     """Score x [B, D] against one-hot t [B, C]; the loss is a mean over the batch."""
     z = x @ params["W"] + params["b"]                      # [B, C]
-    loss = softmax_cross_entropy(z, t).mean()              # ()
+    loss = softmax_cross_entropy(z, t).sum() / len(x)      # ()
     return loss, {"x": x, "t": t, "z": z, "p": softmax(z)}
 
 

@@ -37,7 +37,7 @@ def forward(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
         cache[f"z{i}"] = cache[f"a{i - 1}"] @ params[f"W{i}"] + params[f"b{i}"]      # [B, Hi]
         cache[f"a{i}"] = sigmoid(cache[f"z{i}"])                                     # [B, Hi]
     cache["p"] = cache.pop(f"a{depth}")                                              # [B, K]
-    loss = sigmoid_cross_entropy(cache[f"z{depth}"], t).mean()                       # ()
+    loss = sigmoid_cross_entropy(cache[f"z{depth}"], t).sum() / t.size               # ()
     return loss, cache
 
 

@@ -44,7 +44,7 @@ def forward(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
     z1 = x @ params["W1"] + params["b1"]                               # [B, H]
     a1 = sigmoid(z1)                                                   # [B, H]
     z2 = a1 @ params["W2"] + params["b2"]                              # [B, 1]
-    loss = sigmoid_cross_entropy(z2, t).mean()                         # ()
+    loss = sigmoid_cross_entropy(z2, t).sum() / t.size                 # ()
     return loss, {"x": x, "t": t, "z1": z1, "a1": a1, "z2": z2, "p": sigmoid(z2)}
 
 
