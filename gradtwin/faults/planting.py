@@ -379,7 +379,7 @@ _REASONS = [
     (r"^(linear_regression|logistic|xor|relu_mlp):db2?:all_axes$", "the bias has one entry: both axes are one sum"),
     (r"^wide:dz2:without_len_params$", "this network has two layers, which is what len(params) // 2 says"),
     (r"z\d_for_f_z_depth$", "z of the last layer by its number"),
-    (r"(sigmoid_derivative|_exp_minus_magnitude)_of_minus", "σ' and e^-|z| are even"),
+    (r"(sigmoid_derivative|in_sigmoid_derivative\.logistic_tails)_of_minus", "σ' is even"),
     (r"derivative_twice", "1[z > 0] is 0 or 1, its own square"),
     (r"a1_for_z1$", "relu(z) > 0 exactly where z > 0"),
     (r"^mnist:da\d:(layer\d\.)?magnitude", "a mask has no negative entry"),
