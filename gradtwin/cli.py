@@ -12,6 +12,7 @@ import dataclasses
 import importlib.metadata
 import itertools
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,10 +36,24 @@ Optimizer = Literal["gd", "adam"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 app = typer.Typer(
-    add_completion=False,
+    epilog="Example: gradtwin check xor",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _twins_that_begin_with(incomplete: str) -> list[str]:
+    """Complete the name of a twin in the shell; a file the shell completes itself."""
+    from gradtwin import catalog
+
+    return [name for name in catalog.names() if name.startswith(incomplete)]
+
+
+def _figures_that_begin_with(incomplete: str) -> list[str]:
+    """Complete the name of a printed figure in the shell."""
+    from gradtwin.replay.figures import figures
+
+    return [name for name in figures() if name.startswith(incomplete)]
 
 
 def main() -> NoReturn:
@@ -78,8 +93,7 @@ def run(arguments: list[str] | None = None) -> int:
         if not hasattr(error, "format_message"):
             raise
         command = getattr(getattr(error, "ctx", None), "command_path", "gradtwin")
-        message = error.format_message().replace("Value error, ", "").rstrip(".?")
-        return _refuse(f"{message}. {command} --help names what there is.")
+        return _refuse(f"{_worded(error.format_message())} {command} --help names what there is.")
 
 
 @app.callback(invoke_without_command=True)
@@ -93,11 +107,10 @@ def gradtwin(
     elif context.invoked_subcommand is None:
         from gradtwin import rendering
 
-        typer.echo(context.get_help())
         rendering.print_first_steps()
 
 
-@app.command("list")
+@app.command("list", epilog="Example: gradtwin list --json")
 def list_twins(json: Json = False) -> None:
     """Name every twin, with its size, loss, data and source."""
     from gradtwin import catalog, rendering
@@ -109,11 +122,15 @@ def list_twins(json: Json = False) -> None:
         rendering.print_twins(rows)
 
 
-@app.command()
+@app.command(epilog="Example: gradtwin check xor --dtype float64 --route tape --seed 7")
 def check(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME | FILE.py[:OBJECT]]...", help="What to check; every twin if absent."),
+        typer.Argument(
+            metavar="[NAME | FILE.py[:OBJECT]]...",
+            help="What to check; every twin if absent.",
+            autocompletion=_twins_that_begin_with,
+        ),
     ] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Only this dtype.")] = None,
     route: Annotated[Route | None, typer.Option(help="Only this way to TensorFlow's gradient.")] = None,
@@ -136,11 +153,16 @@ def check(
         raise typer.Exit(CHECK_FAILED)
 
 
-@app.command("train")
+@app.command("train", epilog="Example: gradtwin train xor --steps 500 --learning-rate 0.1 --learning-rate 0.01")
 def train_twins(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME | FILE.py[:OBJECT]...", help="What to train.", show_default=False),
+        typer.Argument(
+            metavar="NAME | FILE.py[:OBJECT]...",
+            help="What to train.",
+            show_default=False,
+            autocompletion=_twins_that_begin_with,
+        ),
     ],
     steps: Annotated[int | None, typer.Option(help="How many updates.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data, instead of steps.")] = None,
@@ -188,10 +210,13 @@ def train_twins(
         raise typer.Exit(INTERRUPTED)
 
 
-@app.command("replay")
+@app.command("replay", epilog="Example: gradtwin replay 001-handset 003-dW")
 def replay_figures(
     figures: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Which ones; all if absent.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[FIGURE]...", help="Which ones; all if absent.", autocompletion=_figures_that_begin_with
+        ),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the MNIST files are.")] = None,
     json: Json = False,
@@ -210,10 +235,15 @@ def replay_figures(
         raise typer.Exit(CHECK_FAILED)
 
 
-@app.command("faults")
+@app.command("faults", epilog="Example: gradtwin faults neuron --sample 3")
 def score_faults(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Whose faults, each with its line; all if absent.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Whose faults, each with its line; all if absent.",
+            autocompletion=_twins_that_begin_with,
+        ),
     ] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Only so many of each twin.")] = None,
     half: Annotated[int | None, typer.Option(min=1, max=2, help="Only one half; no rule is tuned on half 2.")] = None,
@@ -234,7 +264,7 @@ def score_faults(
         raise typer.Exit(CHECK_FAILED)
 
 
-@app.command()
+@app.command(epilog="Example: gradtwin board --logdir logs --port 6007")
 def board(
     logdir: Annotated[Path, typer.Option(help="Where the runs are.")] = Path("logs"),
     port: Annotated[int, typer.Option(help="Where it listens; 0: any free port.")] = 6006,
@@ -285,6 +315,13 @@ def _stdout_kept_clean(json: bool) -> Iterator[None]:
     """Send what a user's own code prints to stderr while stdout is to hold one JSON document."""
     with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
         yield
+
+
+def _worded(message: str) -> str:
+    """Close a usage error with a full stop, or with the question what was meant."""
+    message = message.replace("Value error, ", "").rstrip(".?")
+    message = re.sub(r" \(Possible options: (.*)\)$", r". Did you mean \1", message)
+    return message + ("?" if "Did you mean" in message else ".")
 
 
 def _refuse(line: str) -> int:

@@ -4,11 +4,13 @@ import contextlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 from rich.console import Console
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -30,16 +32,31 @@ FEW_ROWS = 4
 FEW_NUMBERS = 4
 
 FIRST_STEPS = {
-    "gradtwin list": "what there is",
-    "gradtwin check": "every gradient, by hand and by TensorFlow",
+    "gradtwin check xor": "is every hand-written gradient right?",
     "gradtwin train xor": "both sides from one start, step by step",
-    "gradtwin board": "their curves, in TensorBoard",
+    "gradtwin board": "the curves of both, in TensorBoard",
 }
 
 
 def console() -> Console:
-    """Make the console of this moment's stdout: no colours in a pipe or under NO_COLOR."""
-    return Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
+    """Make the console of this moment's stdout: no colours under NO_COLOR; in a pipe also no blanks at line ends."""
+    out = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
+    if not out.is_terminal:
+        out.file = cast(IO[str], _WithoutTrailingBlanks(out.file))
+    return out
+
+
+class _WithoutTrailingBlanks:
+    """A stream that takes the blanks off the ends of lines; a table pads its last column with them."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r"[ \t]+(?=\n)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def print_json(rows: Sequence[dict[str, Any]]) -> None:
@@ -49,12 +66,14 @@ def print_json(rows: Sequence[dict[str, Any]]) -> None:
 
 def print_first_steps() -> None:
     """Say what to do first."""
-    table = _table()
+    table = _table("", "")
     for command, purpose in FIRST_STEPS.items():
-        table.add_row(command, purpose)
+        table.add_row(f"  {command}", purpose)
     out = console()
-    out.print("First steps:\n")
-    out.print(table)
+    out.print("Gradtwin compares gradients derived by hand with TensorFlow's. First steps:\n")
+    _print_table(table, out)
+    out.print("\nA gradient of your own: gradtwin check FILE.py")
+    out.print("Every command and option: gradtwin --help")
 
 
 # ---- list ------------------------------------------------------------------------------------------
@@ -75,11 +94,11 @@ def twin_row(twin: Twin) -> dict[str, Any]:
 def print_twins(rows: Sequence[dict[str, Any]]) -> None:
     """Print two lines a twin: its size and source; its data and its loss."""
     out = console()
-    width = max(len(row["name"]) for row in rows)
+    width = max(len(row["name"]) for row in rows) if out.width >= 72 else 0
     for row in rows:
         head = Text(row["name"].ljust(width), style="bold")
-        out.print(head.append(f"  {row['parameters']:>9,}  {row['source']}", style="not bold"))
-        out.print(Text(f"    {row['data']}: L = {row['loss']}", style="dim"))
+        out.print(head.append(f"  {row['parameters']:>{9 if width else 0},}  {row['source']}", style="not bold"))
+        out.print(Padding(Text(f"{row['data']}: L = {row['loss']}", style="dim"), (0, 0, 0, 4)))
     out.print(f"\n{len(rows)} twins: name, number of parameters, source; data: loss.")
 
 
@@ -126,7 +145,7 @@ def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
         style="not bold",
     )
     out.print(title)
-    out.print(_tensor_table(checks))
+    _print_table(_tensor_table(checks), out)
     for report in checks:
         if report.verdict not in ("agree", "kink"):
             out.print(
@@ -214,9 +233,9 @@ def print_history(history: "History", twin: Twin) -> None:
         out.print(Text(f"  stopped by Ctrl-C after {_count(history.steps, 'update')}", style="yellow"))
     if history.note:
         out.print(Padding(history.note, (0, 0, 0, 2)))
-    out.print(_scores_table(history))
+    _print_table(_scores_table(history), out)
     if (predictions := _predictions_table(history, twin)) is not None:
-        out.print(predictions)
+        _print_table(predictions, out)
     out.print(f"  {_gap_line(history)}")
     if history.directory:
         out.print(f"  {history.directory}", soft_wrap=True)
@@ -413,14 +432,26 @@ def _share(part: int, whole: int) -> str:
 
 
 def _table(*columns: str | tuple[str, str]) -> Table:
-    table = Table(
-        box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(columns), header_style="dim"
-    )
+    shown = any(name != "" for name in columns)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=shown, header_style="dim")
     table.leading = 0
     for column in columns:
         name, justify = (column, "left") if isinstance(column, str) else column
         table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
     return table
+
+
+def _print_table(table: Table, out: Console) -> None:
+    """Print a table, or, where the terminal is too narrow for it, each row as a paragraph with all its words."""
+    at_any_width = out.options.update(width=10_000)
+    if Measurement.get(out, at_any_width, table).maximum <= out.width:
+        out.print(table)
+        return
+    heads = [str(column.header) for column in table.columns]
+    for first, *cells in zip(*(column.cells for column in table.columns), strict=True):
+        out.print(first)
+        words = [f"{head} {cell}".strip() for head, cell in zip(heads[1:], cells, strict=True) if str(cell)]
+        out.print(Padding(", ".join(words), (0, 0, 0, 4)))
 
 
 def _gravest(verdicts: Iterable[str]) -> str:
