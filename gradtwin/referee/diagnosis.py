@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.referee.cause import Cause, Context, Fit, exchanged, name_cause, name_loss_cause
+from gradtwin.referee.cause import name_cause, name_loss_cause
+from gradtwin.referee.fit import Cause, Context, Fit
 from gradtwin.referee.location import first_wrong, follow
-from gradtwin.referee.repair import is_foreign, repair
+from gradtwin.referee.operand_slips import is_foreign
+from gradtwin.referee.repair import repair
+from gradtwin.referee.value_rules import exchanged
 from manual_grads import Array, Cache, Params
 
 
