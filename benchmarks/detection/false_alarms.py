@@ -25,6 +25,7 @@ from gradtwin.report import Report
 
 DTYPES = ("float64", "float32")
 QUIET = ("agree", "rounding")
+SHOWN = 5  # of the cases where the hand is blamed for rounding; --json gives all
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Tally:
             f"{len(self.blamed)} times `rounding` with the hand to blame; {count_text(self.left_out)} points left out "
             "whose loss or gradient is no number of the precision."
         )
-        return "\n".join(lines + [self._repeat(kept) for kept in self.alarms + self.blamed])
+        return "\n".join(lines + [self._repeat(kept) for kept in self.alarms + self.blamed[:SHOWN]])
 
     def _repeat(self, kept: dict[str, Any]) -> str:
         command = f"python -m benchmarks.detection.false_alarms --seed {self.seed} --case {kept['case']}"

@@ -74,7 +74,8 @@ def scaled(twin: FixedTwin, factor: float) -> FixedTwin:
         values = dict(forward(params, *batch))
         return {name: value * factor if name.startswith("loss") else value for name, value in values.items()}
 
-    side = SimpleNamespace(**_parts(manual) | {"forward": by_hand, "backward": backward})
+    names = {"batch_names": twin.batch_names(twin.at[1])}  # by_hand's own arguments have none
+    side = SimpleNamespace(**_parts(manual) | names | {"forward": by_hand, "backward": backward})
     return replace(twin, manual=side, reference=reference)
 
 

@@ -200,7 +200,7 @@ def _two_against_one(
         if testimony is None:
             break
         votes.append(_vote(float(ours[index]), float(theirs[index]), testimony.value, testimony.uncertainty))
-        if index == worst.index:
+        if index == worst.index and votes[-1] != "unsure":
             worst = replace(worst, witness=testimony.value)
     row = replace(row, worst=worst)
     if "manual" in votes:
@@ -248,11 +248,21 @@ def _judge_without_witness(
     # Digits lost by the hand elsewhere say nothing about its formula here; a wrong formula does.
     if any(r.blame == "manual" and r.row.verdict not in ("agree", "rounding") for r in witnessed):
         return Ruling(replace(row, verdict="disagree"), "manual")
+    if _is_silent_elsewhere(evidence, row) and all(r.row.verdict == "agree" for r in witnessed):
+        return Ruling(replace(row, verdict="disagree"), "manual")
     if _right_elsewhere(evidence, row.name):
         return _lost(evidence, row, float(apart.max()), "reference")
     if row.name in evidence.point:
         return Ruling(replace(row, verdict="undecidable"), None, f"No witness applies to d{row.name}.")
     return Ruling(replace(row, verdict="disagree"), "manual")
+
+
+def _is_silent_elsewhere(evidence: Evidence, row: TensorReport) -> bool:
+    """Whether the worst entry is zero at all tame points, behind a dead unit, so that they say nothing about it.
+
+    Digits that TensorFlow had lost in an intermediate would then still show in the parameters it feeds.
+    """
+    return all(manual.gradients[row.name][row.worst.index] == 0 for manual, _ in evidence.companions)
 
 
 def is_kink(evidence: Evidence, name: str, ours: Array, theirs: Array) -> bool:

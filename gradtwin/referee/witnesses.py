@@ -109,20 +109,22 @@ def ridders(loss: Loss, point: Mapping[str, Array], name: str, direction: Array)
     """Differentiate by central differences at shrinking steps, extrapolated; None where nothing is finite.
 
     The step starts at a tenth of the tensor's scale and halves; the entry of the tableau with the
-    smallest estimated error is taken, and that estimate is the uncertainty.
+    smallest estimated error is taken, and that estimate is the uncertainty. It is never less than what the
+    loss's own rounding makes of a difference over the step: two equal losses do not prove a slope of zero.
     """
     base, length = np.asarray(point[name]), float(np.abs(direction).max(initial=0.0))
     if length == 0.0:
         return None
     step = 0.1 * max(1.0, float(np.abs(base).max(initial=0.0))) / length
-    best, error = float("nan"), float("inf")
+    best, error, eps = float("nan"), float("inf"), float(np.finfo(base.dtype).eps)
     previous: list[float] = []
     for i in range(30):
-        row = [_slope(loss, point, name, direction, step / 2**i)[0]]
+        slope, size = _slope(loss, point, name, direction, step / 2**i)
+        row, noise = [slope], eps * size / (step / 2**i)
         for k in range(i):
             factor = 4.0 ** (k + 1)
             row.append((factor * row[k] - previous[k]) / (factor - 1))
-            estimate = max(abs(row[-1] - row[-2]), abs(row[-1] - previous[k]))
+            estimate = max(abs(row[-1] - row[-2]), abs(row[-1] - previous[k]), noise)
             if estimate < error:
                 best, error = row[-1], estimate
         previous = row
