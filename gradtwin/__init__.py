@@ -1,7 +1,9 @@
 """Check hand-derived gradients against TensorFlow's, and say who is wrong, where and why."""
 
 from gradtwin.check import check, check_gradients
+from gradtwin.custom_gradient import check_custom_gradient
 from gradtwin.errors import Disagreement, InputError
+from gradtwin.explain import explain
 from gradtwin.history import History
 from gradtwin.keras_side import keras_params, keras_reference
 from gradtwin.report import Report
@@ -16,7 +18,9 @@ __all__ = [
     "TrainingDefaults",
     "Twin",
     "check",
+    "check_custom_gradient",
     "check_gradients",
+    "explain",
     "keras_params",
     "keras_reference",
     "train",
