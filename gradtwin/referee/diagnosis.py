@@ -11,7 +11,6 @@ from gradtwin.referee.fit import Cause, Context, Fit
 from gradtwin.referee.location import first_wrong, follow
 from gradtwin.referee.operand_slips import is_foreign
 from gradtwin.referee.repair import repair
-from gradtwin.referee.value_rules import exchanged
 from manual_grads import Array, Cache, Params
 
 
@@ -23,7 +22,7 @@ class Diagnosis:
         first_wrong: the first wrong tensor from the loss backwards, None when none is.
         wrong_tensors: all tensors whose own step is wrong.
         cause: the likely cause, None when no rule explains it.
-        text: where and why, in one line.
+        text: where, in a few words.
     """
 
     first_wrong: str | None
@@ -62,7 +61,7 @@ def diagnose(
     plain = {name: np.asarray(gradient) for name, gradient in manual_gradients.items()}
     local = plain if followed is None else followed.local
     found = first_wrong(plain, reference_gradients, is_wrong)
-    if found is None or found.name not in exchanged(context):
+    if found is None or found.name not in context.exchanged:
         found = first_wrong(local, reference_gradients, is_wrong)
     else:
         local = plain
@@ -80,8 +79,7 @@ def diagnose(
         return Cause("stale_cache", f"{fit.label} is computed from numbers that are not in this forward pass's cache")
 
     cause = name_cause(found.name, local[found.name], reference_gradients[found.name], context, repaired, stale)
-    text = found.text if cause is None else f"{found.text}; {cause.text}"
-    return Diagnosis(found.name, found.wrong, cause, text)
+    return Diagnosis(found.name, found.wrong, cause, found.text)
 
 
 def _ignores_its_cache(backward: Any, params: Params, cache: Cache, fit: Fit) -> bool:
@@ -112,4 +110,4 @@ def diagnose_loss(
     """Say why two losses differ, where one number tells: another reduction, a sign, a simple factor."""
     context = Context(params, values, {}, **known)
     cause = name_loss_cause(np.asarray(manual), np.asarray(reference), context)
-    return Diagnosis("loss", ("loss",), cause, "first wrong: the loss" + (f"; {cause.text}" if cause else ""))
+    return Diagnosis("loss", ("loss",), cause, "first wrong: the loss")

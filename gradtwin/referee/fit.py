@@ -1,6 +1,7 @@
 """A wrong gradient beside the right one, what is known around it, and how closely a proposal must meet it."""
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,6 +49,18 @@ class Context:
     stale: bool | None = None
     precision: float = float(np.finfo(np.float64).eps)
 
+    @functools.cached_property
+    def exchanged(self) -> dict[str, str]:
+        """The pairs of gradients that the hand returned under each other's name; each name gives the other."""
+        fits = {
+            name: Fit(name, np.asarray(value), right, self)
+            for name, value in self.manual.items()
+            if (right := self.gradients.get(name)) is not None and np.shape(value) == np.shape(right)
+        }
+        wrong = [fit for fit in fits.values() if fit.is_decidable]
+        pairs = [(a, b) for a, b in itertools.combinations(wrong, 2) if a.is_met_by(b.truth) and b.is_met_by(a.truth)]
+        return {a.name: b.name for a, b in pairs} | {b.name: a.name for a, b in pairs}
+
 
 class Fit:
     """One wrong gradient beside the right one, and how closely a proposal must meet it."""
@@ -73,14 +86,31 @@ class Fit:
         return "the loss" if self.name == "loss" else f"d{self.name}"
 
     def is_met_by(self, proposal: Array) -> bool:
-        """Whether the wrong value is this one."""
-        return proposal.shape == self.manual.shape and self._is_close(self.manual - proposal, self.tolerance)
+        """Whether the wrong value is this one, as nearly as the difference and its own size ask."""
+        return self._is_close(self.manual, proposal, self._tolerance_at(self.manual))
 
-    def _is_close(self, residual: Array, tolerance: float) -> bool:
-        """Whether a residual is small, where the difference is largest and in the middle of the entries too."""
-        size = np.abs(residual)
-        middle = FITS * np.median(np.abs(self.difference)) + self.rounding
-        return bool(np.all(size <= tolerance) and (np.median(size) <= max(middle, 0)))
+    def _tolerance_at(self, value: Array) -> float:
+        scale = float(np.abs(value).max(initial=0.0))
+        return min(self.tolerance, FITS * scale) + ROUNDINGS * self.context.precision * scale
+
+    def _is_close(self, value: Array, proposal: Array, tolerance: float) -> bool:
+        """Whether two arrays are equal: where the difference is largest, everywhere, and in the middle entry."""
+        if proposal.shape != value.shape:
+            return False
+        worst = self._worst if value.shape == self.difference.shape else ()
+        if not np.all(np.abs(value[worst] - proposal[worst]) <= tolerance):
+            return False
+        residual = np.abs(value - proposal)
+        return bool(np.all(residual <= tolerance)) and bool(np.median(residual) <= self._middle)
+
+    @functools.cached_property
+    def _worst(self) -> tuple[np.intp, ...]:
+        return np.unravel_index(int(np.argmax(np.abs(self.difference))), self.difference.shape)
+
+    @functools.cached_property
+    def _middle(self) -> float:
+        """A single huge entry must not make all others look small."""
+        return float(FITS * np.median(np.abs(self.difference)) + self.rounding)
 
     def is_truth(self, proposal: Array) -> bool:
         """Whether the right value is this one: to rounding, whatever the fault's size."""
@@ -90,11 +120,7 @@ class Fit:
 
     def is_right(self, proposal: Array) -> bool:
         """Whether a proposal is the right value, as nearly as the difference to be explained asks."""
-        if proposal.shape != self.truth.shape:
-            return False
-        scale = float(np.abs(self.truth).max(initial=0.0))
-        tolerance = min(self.tolerance, FITS * scale) + ROUNDINGS * self.context.precision * scale
-        return self._is_close(self.truth - proposal, tolerance)
+        return self._is_close(self.truth, proposal, self._tolerance_at(self.truth))
 
     def is_same_step(self, one: Array, other: Array) -> bool:
         """Whether two step functions agree wherever the right gradient is not 0 and wherever it is wrong."""

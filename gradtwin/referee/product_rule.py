@@ -34,6 +34,7 @@ def _products_like(fit: Fit, array: Array, within: float) -> list["Product"]:
     """Find the products that give an array's image of one random direction: few numbers stand for many."""
     probe = np.asarray(np.random.default_rng(0).standard_normal(array.shape[1]))
     image = array @ probe
+    within = max(within, 1000 * fit.context.precision)
     products = itertools.takewhile(_within_effort(), _products(fit, array.shape, probe))
     return [product for product in products if _near(product.probed, image, within)]
 
@@ -72,10 +73,14 @@ class Product:
 
     def only_row(self, fit: Fit) -> int | None:
         """Find the single example whose part of the product the wrong value is."""
-        if self.turned != (True, False):
+        if self.turned != (True, False) or fit.manual.shape != fit.truth.shape:
             return None
-        parts = zip(self.left.value, self.right.value, strict=True)
-        return next((n for n, (a, b) in enumerate(parts) if fit.is_met_by(np.outer(a, b))), None)
+        probe = np.asarray(np.random.default_rng(0).standard_normal(fit.manual.shape[1]))
+        image = fit.manual @ probe
+        for n, (a, b) in enumerate(zip(self.left.value, self.right.value, strict=True)):
+            if _near(a * (b @ probe), image, 1e-5) and fit.is_met_by(np.outer(a, b)):
+                return n
+        return None
 
     def in_common(self, other: "Product") -> int:
         """Count the factors two products share."""

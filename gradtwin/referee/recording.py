@@ -116,7 +116,7 @@ class Recorder:
         if self._keep:
             self._keep_operation(step, label, function, args, kwargs, targets)
         answer = function(*plain(args), **plain(kwargs))
-        self.labels.append((label, *(np.shape(a) for a in _arrays((answer, targets)))))
+        self.labels.append((label, *(a.shape for a in _arrays((answer, targets)))))
         self._note_origin(step, label, operands, answer)
         if targets:
             return self._written(step, targets, answer)

@@ -22,7 +22,7 @@ from gradtwin.referee.step import (
 )
 
 LOOP = 40  # a step longer than this is looked through for the same line done again and again
-LARGEST_EFFORT = 3e8  # entries read and written by all trials of one repair
+LARGEST_EFFORT = 6e7  # entries read and written by all trials of one repair
 MOST_TRIALS = 1500
 
 

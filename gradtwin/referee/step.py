@@ -13,7 +13,7 @@ from gradtwin.referee.recording import Operation, Slot, slots_of
 from manual_grads import Array
 
 MOST_OPERATIONS = 400  # a longer step is not repaired
-OVERHEAD = 5_000  # entries that one operation's own cost is worth
+OVERHEAD = 2_000  # entries that one operation's own cost is worth
 PRODUCTS = {"matmul.__call__", "dot"}
 
 Edge = tuple[int, tuple[Any, ...]]

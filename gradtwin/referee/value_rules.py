@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from gradtwin.referee.fit import FITS, Cause, Context, Fit, is_mask
+from gradtwin.referee.fit import FITS, Cause, Fit, is_mask
 from gradtwin.referee.product_rule import other_product
 from manual_grads import Array
 
@@ -38,21 +38,8 @@ def zero(fit: Fit) -> Cause | None:
 
 def swapped(fit: Fit) -> Cause | None:
     """Two gradients returned under each other's name."""
-    other = exchanged(fit.context).get(fit.name)
+    other = fit.context.exchanged.get(fit.name)
     return None if other is None else Cause("swapped", f"{fit.label} and d{other} are exchanged")
-
-
-def exchanged(context: Context) -> dict[str, str]:
-    """Find the pairs of gradients that the hand returned under each other's name; each name gives the other."""
-    pairs: dict[str, str] = {}
-    names = [name for name in context.manual if context.gradients.get(name) is not None]
-    for one, other in itertools.combinations(names, 2):
-        a, b = (Fit(n, np.asarray(context.manual[n]), context.gradients[n], context) for n in (one, other))
-        if a.manual.shape != b.truth.shape or a.truth.shape != a.manual.shape or b.truth.shape != b.manual.shape:
-            continue
-        if a.is_decidable and b.is_decidable and a.is_met_by(b.truth) and b.is_met_by(a.truth):
-            pairs |= {one: other, other: one}
-    return pairs
 
 
 def named_factor(fit: Fit) -> Cause | None:
