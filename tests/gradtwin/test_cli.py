@@ -234,10 +234,7 @@ def test_train_runs_every_twin_at_every_learning_rate(capsys: pytest.CaptureFixt
     for row in rows:
         assert set(promised) <= set(row)
         assert {"loss", "accuracy"} <= set(row["manual"]) & set(row["tensorflow"])
-        assert {side.name for side in (logdir / row["twin"] / row["run"]).iterdir()} == {
-            "manual",
-            "tensorflow",
-        }
+        assert {"manual", "tensorflow"} <= {part.name for part in (logdir / row["twin"] / row["run"]).iterdir()}
 
 
 def test_zoo_is_trained_as_its_source_prints_it_beside_the_right_way(
