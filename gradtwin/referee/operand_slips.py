@@ -93,10 +93,11 @@ def other_operands(fit: Fit, step: Step) -> Iterator[Change]:
             read = arrays[group[0]]
             assert read is not None
             for subset in _subsets(group, places):
+                yield _minus_lost(fit, step, subset, read)
                 for array in pool:
                     may = _may_replace(array.value, read)
                     if may or (places < 2 and array.value.shape != read.shape):
-                        yield _operand(fit, step, subset, read, array, len(subset) == len(group))
+                        yield _operand(fit, step, subset, read, array)
 
 
 def _computed_operands(step: Step, pool: list[NamedArray]) -> Iterator[Change]:
@@ -166,16 +167,14 @@ def _slopes(step: Step, shape: tuple[int, ...]) -> Iterator[NamedArray]:
 
 def _computed(step: Step, shape: tuple[int, ...]) -> list[NamedArray]:
     """Give everything of one shape that the hand computed, up to this gradient."""
-    found: list[NamedArray] = []
-    for number in sorted(step.recorder.operations):
-        for array in step.recorder.results[number] if number < step.last else ():
-            if len(found) < MOST_COMPUTED and array.shape == shape and array.dtype.kind == "f":
-                found.append(
-                    NamedArray(
-                        array, f"another of its results{line_text(step.recorder.operations[number])}", "made", ""
-                    )
-                )
-    return found
+    results = step.recorder.results
+    made = [(n, array) for n in sorted(step.recorder.operations) if n < step.last for array in results[n]]
+    found = [
+        NamedArray(array, f"another of its results{line_text(step.recorder.operations[n])}", "made", "")
+        for n, array in made
+        if array.shape == shape and array.dtype.kind == "f"
+    ]
+    return found[:MOST_COMPUTED]
 
 
 def _exchanged_operands(
@@ -205,7 +204,7 @@ def _nearby(step: Step) -> list[NamedArray]:
     ]
 
 
-def _operand(fit: Fit, step: Step, edges: list[Edge], read: Array, array: NamedArray, everywhere: bool) -> Change:
+def _operand(fit: Fit, step: Step, edges: list[Edge], read: Array, array: NamedArray) -> Change:
     id = "wrong_operand"
     if is_named_mask(array):
         id = "mask_other"
@@ -214,6 +213,12 @@ def _operand(fit: Fit, step: Step, edges: list[Edge], read: Array, array: NamedA
     operation = step.operations[edges[0][0]]
     text = f"reads {_name(fit, read)} where {array.name} is right{line_text(operation)}"
     return Change(reading(step, dict.fromkeys(edges, array.value)), id, text)
+
+
+def _minus_lost(fit: Fit, step: Step, edges: list[Edge], read: Array) -> Change:
+    id = "wrong_activation_point" if _inside_derivative(fit, step, edges, read) else "sign"
+    text = f"lacks a minus before {_name(fit, read)}{line_text(step.operations[edges[0][0]])}"
+    return Change(reading(step, dict.fromkeys(edges, -read)), id, text)
 
 
 def _inside_derivative(fit: Fit, step: Step, edges: list[Edge], read: Array) -> bool:

@@ -100,17 +100,16 @@ def _other_axes(step: Step, number: int, operation: Operation) -> Iterator[Chang
     source, axis = first_slot(operation), _axis(operation)
     if source is None:
         return
+    function = _BY_LABEL[operation.label]
     for right in range(step.value(source, step.values).ndim):
-        if right == axis:
-            continue
-        changed = _with(operation, _BY_LABEL[operation.label], right)
         if axis is None:
-            yield Change(
-                {number: changed}, "all_axes", f"sums over all axes where axis {right} is right{line_text(operation)}"
-            )
-        else:
+            text = f"sums over all axes where axis {right} is right{line_text(operation)}"
+            for keepdims in (False, True):
+                changed = replace(_with(operation, function, right), kwargs={"axis": right, "keepdims": keepdims})
+                yield Change({number: changed}, "all_axes", text)
+        elif right != axis:
             text = f"sums over axis {axis} where axis {right} is right{line_text(operation)}"
-            yield Change({number: changed}, "wrong_axis", text)
+            yield Change({number: _with(operation, function, right)}, "wrong_axis", text)
 
 
 def _other_reduction(step: Step, number: int, operation: Operation) -> Iterator[Change]:

@@ -172,6 +172,49 @@ def test_a_page_is_diagnosed(old, new, tensor, id):
     assert f"d{tensor}" in found.text
 
 
+# Two nodes whose arrays nobody named: only what is done with them tells.
+NODES = """
+def backward(params, cache):
+    (y, z, mask), g, rate = cache
+    inner = (g * y).sum(axis=1, keepdims=True)
+    dx = y * (g - inner)
+    dz = -g * (z > 0) * (1 / (1 + np.exp(-z)))
+    dm = g * mask
+    return {"x": dx, "z": dz, "m": dm, "b": (g * z).sum(axis=0)}
+"""
+NODE_FAULTS = [
+    ("sum(axis=1, keepdims=True)", "sum(axis=0, keepdims=True)", "x", "wrong_axis"),
+    ("sum(axis=1, keepdims=True)", "sum()", "x", "all_axes"),
+    ("sum(axis=1, keepdims=True)", "mean(axis=1, keepdims=True)", "x", "reduction"),
+    ("sum(axis=1, keepdims=True)", "sum(axis=1, keepdims=True) * 2", "x", "factor"),
+    ("sum(axis=1, keepdims=True)", "sum(axis=1, keepdims=True) / 7", "x", "reduction"),
+    ("g - inner", "g - inner / 2", "x", "factor"),
+    ("g - inner", "g + inner", "x", "sign"),
+    ("y * (g", "np.roll(y, 1, axis=1) * (g", "x", "permutation"),
+    ("y * (g", "np.abs(y - 0.2) * (g", "x", None),
+    ("np.exp(-z)", "np.exp(z)", "z", "sign"),
+    ("z > 0", "z >= 0", "z", "kink_convention"),
+    ("(1 + np.exp(-z))", "(1 + np.exp(-z) + 1e-5)", "z", "epsilon"),
+    ("g * mask", "g * mask[:, ::-1]", "m", "mask_other"),
+    ("(g * z).sum(axis=0)", "(g * z)[2]", "b", "missing_sum"),
+    ("(g * z).sum(axis=0)", "(g * z)[:5].sum(axis=0)", "b", "unknown"),
+]
+
+
+@pytest.mark.parametrize("old, new, tensor, id", NODE_FAULTS, ids=[new for _, new, _, _ in NODE_FAULTS])
+def test_a_formula_is_repaired_where_no_array_has_a_name(old, new, tensor, id):
+    """The one operation whose change makes the step right is the cause."""
+    rng = np.random.default_rng(2)
+    e = np.exp(rng.standard_normal((ROWS, CLASSES)))
+    z = rng.standard_normal((ROWS, CLASSES))
+    z[1, 2] = 0.0
+    mask = (rng.random((ROWS, CLASSES)) < 0.5) * 2.0
+    cache = ([e / e.sum(axis=1, keepdims=True), z, mask], rng.standard_normal((ROWS, CLASSES)), 0.1)
+    found = _diagnosis(NODES, old, new, cache, {"mask": mask})
+    assert found.first_wrong == tensor
+    assert (found.cause and found.cause.id) == id
+
+
 @pytest.mark.parametrize(
     "old, new, tensor",
     [
