@@ -64,7 +64,7 @@ def check(
         dtype=dtype,
         route=route,
         seed=seed,
-        command=f"gradtwin check {twin.name} --dtype {dtype} --route {route} --seed {seed}",
+        command=_repeating(twin.name, f"--dtype {dtype} --route {route} --seed {seed}"),
         kinks=twin.kinks,
         thorough=thorough,
     )
@@ -172,7 +172,8 @@ class Case:
         not_compared = sorted(set(manual.gradients) - set(shared))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
         report = replace(report, notes=(*report.notes, *_witness_notes(evidence), *notes))
-        return with_blind_spots(with_findings(report, inspection, reference), self.params, self.batch, manual)
+        report = with_findings(report, inspection, reference, self.params)
+        return with_blind_spots(report, self.params, self.batch, manual)
 
     def _evidence(self, names: tuple[str, ...]) -> Evidence:
         sides = self.manual, self.loss, self.reference
@@ -229,6 +230,11 @@ def _batch_size(batch: Params) -> int | None:
     return next((len(array) for array in batch.values() if np.ndim(array)), None)
 
 
+def _repeating(name: str, options: str) -> str:
+    """Give the command that repeats a check; none for a twin that the command line does not know by its name."""
+    return f"gradtwin check {name} {options}" if name in catalog.names() else ""
+
+
 def _run_twin(twin: Twin, params: Params, *batch: Array) -> ManualRun:
     answer = twin.manual.forward(params, *batch)
     if not isinstance(answer, tuple) or len(answer) != 2:
@@ -251,7 +257,8 @@ def _witness_notes(evidence: Evidence) -> list[str]:
     """Say where the complex step did not apply and who testified instead."""
     others = {name: witness for name, witness in evidence.called.items() if witness != "complex step"}
     return [
-        f"The manual forward is not analytic in {name}: the complex step was refused, {witness} testified instead."
+        f"The complex step was refused, for the manual forward is not analytic in {name} or takes no complex "
+        f"numbers: {witness} testified instead."
         for name, witness in others.items()
     ]
 

@@ -14,7 +14,7 @@ from gradtwin.tensorflow_side import ReferenceRun
 from manual_grads import Params
 
 
-def with_findings(report: Report, inspection: Inspection, reference: ReferenceRun) -> Report:
+def with_findings(report: Report, inspection: Inspection, reference: ReferenceRun, params: Params) -> Report:
     """Add what the inspection found; a fatal finding cannot be agreement.
 
     A gradient that is zero everywhere on both sides proves nothing: undecidable. Any other fatal finding on
@@ -25,7 +25,7 @@ def with_findings(report: Report, inspection: Inspection, reference: ReferenceRu
     fatal = next((finding for finding in inspection.findings if finding.fatal), None)
     if fatal is None or report.verdict not in ("agree", "rounding", "kink"):
         return report
-    if fatal.id == "zero_gradient" and _all_zero(reference):
+    if fatal.id == "zero_gradient" and _all_zero(reference, params):
         return replace(report, verdict="undecidable", cause=fatal.message, cause_id=fatal.id)
     return replace(
         report,
@@ -37,8 +37,9 @@ def with_findings(report: Report, inspection: Inspection, reference: ReferenceRu
     )
 
 
-def _all_zero(reference: ReferenceRun) -> bool:
-    return not any(np.any(gradient) for gradient in reference.gradients.values() if gradient is not None)
+def _all_zero(reference: ReferenceRun, params: Params) -> bool:
+    gradients = [reference.gradients.get(name) for name in params]
+    return not any(np.any(gradient) for gradient in gradients if gradient is not None)
 
 
 def with_blind_spots(report: Report, params: Params, batch: Params, manual: ManualRun) -> Report:
@@ -55,8 +56,8 @@ def with_second_order(report: Report, rows: Sequence[PropertyRow]) -> Report:
     if not failed:
         return replace(report, notes=(*report.notes, f"Thorough: {', '.join(names)} hold too ({len(rows)} rows)."))
     notes = tuple(
-        f"Thorough: {row.property.replace('_', ' ')} of {row.tensor} is off by {row.error:.3g}, at most {row.bound:.3g} "
-        "allowed."
+        f"Thorough: {row.property.replace('_', ' ')} of {row.tensor} is off by {row.error:.3g}, "
+        f"at most {row.bound:.3g} allowed."
         for row in failed
     )
     verdict = "disagree" if report.verdict in ("agree", "rounding", "kink") else report.verdict
