@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.detection.drawn_nets import ACTIVATIONS, LOSSES, REDUCTIONS, HandNet, TensorFlowNet
 from gradtwin import catalog
+from gradtwin.referee.witnesses import cast
 from gradtwin.twin import Batch, Generator, Twin
 from manual_grads import Array, Params
 from manual_grads.nodes import Dropout
@@ -87,17 +88,26 @@ def draw(rng: Generator) -> Case:
     )
 
 
-def is_representable(twin: Twin, dtype: str) -> bool:
-    """Whether the loss and every gradient are numbers of the dtype, with room for the sums that make them.
+def is_telling(twin: Twin, dtype: str) -> bool:
+    """Whether a check in this precision can tell a right gradient from none.
 
-    What is left out: the gradient of the neuron's a1, which is e^|l| and overflows past |l| = 88 in float32
-    and 709 in float64, and squared errors of networks whose values grow beyond all bounds.
+    Points are left out where the loss or a gradient is no number of the dtype, with room for the sums that make
+    them: the gradient of the neuron's a1 is e^|l| and overflows past |l| = 88 in float32 and 709 in float64,
+    and squared errors of some networks grow beyond all bounds. So are points where every parameter's gradient
+    is zero: the check calls those undecidable, as it should.
     """
     params, batch = twin.point()
     with np.errstate(all="ignore"):
-        loss, cache = twin.manual.forward(params, *batch)
-        values = [loss, *twin.manual.backward(params, cache).values()]
-    return all(bool(np.all(np.abs(value) <= LARGEST[dtype])) for value in values)
+        values, _ = _values(twin, params, batch)
+        _, rounded = _values(twin, cast(params, dtype), tuple(cast(dict(enumerate(batch)), dtype).values()))
+    finite = all(bool(np.all(np.abs(value) <= LARGEST[dtype])) for value in values)
+    return finite and any(np.any(rounded[name]) for name in params)
+
+
+def _values(twin: Twin, params: Params, batch: Batch) -> tuple[list[Any], Params]:
+    loss, cache = twin.manual.forward(params, *batch)
+    gradients = twin.manual.backward(params, cache)
+    return [loss, *gradients.values()], gradients
 
 
 @dataclass(frozen=True)

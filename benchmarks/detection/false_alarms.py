@@ -1,6 +1,6 @@
 """Check right gradients and count who objects.
 
-    python -m benchmarks.detection.false_alarms [--checks 10000] [--seed 0] [--case K] [--json]
+    python -m benchmarks.detection.false_alarms [--checks 10000] [--seed 0] [--case K] [--json] [--write]
 
 Every case is drawn from the seed and its number: a twin, a node or a drawn network, its widths and batch, weights
 scaled by 1e-3 to 1e3, inputs up to 255, with and without exact zeros at a relu; each in float64 and in float32.
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.detection.cases import Case, draw, is_representable
-from benchmarks.detection.page import count_text, table
+from benchmarks.detection.cases import Case, draw, is_telling
+from benchmarks.detection.page import count_text, put, table
 from gradtwin.check import check
 from gradtwin.report import Report
 
@@ -66,7 +66,7 @@ class Tally:
         lines.append(
             f"{count_text(self.checks)} checks of right gradients, seed {self.seed}: {len(self.alarms)} false alarms, "
             f"{len(self.blamed)} times `rounding` with the hand to blame; {count_text(self.left_out)} points left out "
-            "whose loss or gradient is no number of the precision."
+            "whose gradients are zero or no numbers of the precision."
         )
         return "\n".join(lines + [self._repeat(kept) for kept in self.alarms + self.blamed[:SHOWN]])
 
@@ -84,7 +84,7 @@ def reports(case: Case) -> Iterator[Report]:
     """Check a case in each precision that can hold its gradients."""
     twin = case.twin()
     for dtype in DTYPES:
-        if is_representable(twin, dtype):
+        if is_telling(twin, dtype):
             with np.errstate(all="ignore"):
                 yield check(twin, dtype=dtype)
 
@@ -112,6 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="print the reports of one case and stop")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/detection.md")
     options = parser.parse_args(arguments)
     if options.case is not None:
         case = case_of(options.seed, options.case)
@@ -119,6 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     tally = run(options.checks, options.seed)
     print(json.dumps(tally.to_dict(), indent=1) if options.json else tally.markdown())
+    if options.write:
+        put("false alarms", tally.markdown())
     return 1 if tally.alarms else 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.referee import summands, witnesses
+from gradtwin.referee.tolerance import ulps_apart
 from gradtwin.tensorflow_side import ReferenceRun, differentiate
 from manual_grads import Array, Cache, Params
 
@@ -123,15 +124,37 @@ class Evidence:
         return runs
 
     @functools.cached_property
-    def companions(self) -> list[tuple[ManualRun, ReferenceRun]]:
-        """Both sides at two tame points of the same network, in float64: no unit saturates there."""
+    def tame_points(self) -> list[Params]:
+        """Two points of the same network, in float64, where no unit saturates."""
         rng = np.random.default_rng(2)
         tame = {k: _at_most_one(v) for k, v in witnesses.cast(self.point, "float64").items()}
-        runs = []
-        for _ in range(2):
-            drawn = {k: tame[k] * rng.uniform(0.5, 1.0, tame[k].shape) for k in self.params}
-            runs.append((self.manual_at(tame | drawn), self.reference_at(tame | drawn)))
-        return runs
+        return [tame | {k: tame[k] * rng.uniform(0.5, 1.0, tame[k].shape) for k in self.params} for _ in range(2)]
+
+    @functools.cached_property
+    def companions(self) -> list[tuple[ManualRun, ReferenceRun]]:
+        """Both sides at the tame points."""
+        return [(self.manual_at(point), self.reference_at(point)) for point in self.tame_points]
+
+    @functools.cached_property
+    def tame_noise(self) -> list[dict[str, float]]:
+        """What rounding does to each gradient by hand at the tame points, in ulp.
+
+        How far the long double's value is from the float64 one, and how far a point goes that is moved by
+        one rounding; whatever cancels shows in the second.
+        """
+        rng = np.random.default_rng(3)
+        noises = []
+        for point, (here, _) in zip(self.tame_points, self.companions, strict=True):
+            moved = [witnesses.jitter(point, rng), witnesses.jitter(point, rng), witnesses.cast(point, np.longdouble)]
+            runs = [run for p in moved if (run := self._manual_if_it_runs(p)) is not None]
+            noises.append({n: max((_apart(here, run, n) for run in runs), default=0.0) for n in self.names})
+        return noises
+
+    def _manual_if_it_runs(self, point: Mapping[str, Array]) -> ManualRun | None:
+        try:
+            return self.manual_at(point)
+        except Exception:  # a stranger's code may refuse a long double
+            return None
 
     @functools.cached_property
     def largest_summands(self) -> dict[str, float]:
@@ -158,6 +181,11 @@ class Evidence:
     def called(self) -> dict[str, str]:
         """The witness that was called last for each tensor."""
         return {}
+
+
+def _apart(one: ManualRun, other: ManualRun, name: str) -> float:
+    """Measure the largest distance of one gradient in two runs, in ulp of float64."""
+    return float(ulps_apart(np.asarray(one.gradients[name]), np.asarray(other.gradients[name]), "float64").max())
 
 
 def _direction(rng: np.random.Generator, array: Array, size: float = 1e-10) -> Array:

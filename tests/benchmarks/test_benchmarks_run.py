@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import step
-from benchmarks.detection import checkers, cost, false_alarms, page, peers, smallest_error
+from benchmarks.detection import checkers, cost, false_alarms, page, peers, planted, smallest_error
 
 
 def output(capsys):
@@ -57,6 +57,14 @@ def test_smallest_errors_are_looked_for(capsys):
     assert len(asked) == 3 * sum(map(len, smallest_error.ERRORS.values()))
 
 
+def test_planted_faults_are_counted_by_half(capsys):
+    """Six faults of the gates, each in one half, all seen."""
+    assert planted.main(["gates", "--sample", "6", "--json"]) == 0
+    halves = output(capsys)
+    assert halves["half 1"]["faults"] + halves["half 2"]["faults"] == halves["both"]["faults"] == 6
+    assert halves["both"]["caught"] == 6
+
+
 def test_the_cost_of_a_check_is_measured(capsys):
     """XOR: a check costs something, and more than a pass by hand."""
     assert cost.main(["xor", "--rounds", "1", "--json"]) == 0
@@ -91,7 +99,7 @@ def test_a_generated_part_is_replaced_and_a_missing_one_is_refused(tmp_path):
         page.put("b", "new", file)
 
 
-@pytest.mark.parametrize("name", ["peers", "false alarms", "smallest error", "cost"])
+@pytest.mark.parametrize("name", ["false alarms", "smallest error", "planted faults", "peers", "cost"])
 def test_the_page_has_a_part_for_each_benchmark(name):
     """docs/detection.md holds the markers that --write looks for."""
     text = page.PAGE.read_text(encoding="utf-8")
