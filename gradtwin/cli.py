@@ -153,6 +153,44 @@ def check(
         raise typer.Exit(CHECK_FAILED)
 
 
+@app.command("explain", epilog="Example: gradtwin explain neuron")
+def explain_twin(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME | FILE.py[:OBJECT]",
+            help="Whose chain rule.",
+            show_default=False,
+            autocompletion=_twins_that_begin_with,
+        ),
+    ],
+    step: Annotated[
+        int | None, typer.Option(min=0, help="In the midst of a training: after so many updates of train's defaults.")
+    ] = None,
+    fault: Annotated[
+        str | None, typer.Option(metavar="ID", help="With this fault planted in it; gradtwin faults NAME lists them.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draws the example; the source's own start if absent.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the chain rule on an example: each step's formula, its local gradient, and its value by three ways."""
+    from gradtwin import rendering
+    from gradtwin.explain import explain
+
+    with _stdout_kept_clean(json):
+        twins = _asked_for([name])
+        if len(twins) > 1:
+            raise InputError(f"{name} holds {len(twins)} twins: name one, {' or '.join(twins)}.")
+        with rendering.waiting("computing every step", shown=not json):
+            explanation = explain(*twins.values(), step=step, fault=fault, seed=seed)
+    if json:
+        rendering.print_json([explanation.to_dict()])
+    else:
+        rendering.print_explanation(explanation)
+
+
 @app.command("train", epilog="Example: gradtwin train xor --steps 500 --learning-rate 0.1 --learning-rate 0.01")
 def train_twins(
     names: Annotated[

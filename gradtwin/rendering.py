@@ -20,6 +20,7 @@ from gradtwin.report import Report, TensorReport, failure_lines, label, shape_te
 from gradtwin.twin import Twin
 
 if TYPE_CHECKING:
+    from gradtwin.explanation.steps import Explanation
     from gradtwin.faults.score import FaultRow
     from gradtwin.history import History
     from gradtwin.replay import ReplayRow
@@ -205,6 +206,18 @@ def waiting(what: str, shown: bool) -> Iterator[None]:
     out = console()
     with out.status(what) if shown and out.is_terminal else contextlib.nullcontext():
         yield
+
+
+# ---- explain ---------------------------------------------------------------------------------------
+
+
+def print_explanation(explanation: "Explanation") -> None:
+    """Print the chain rule on an example, at most 100 columns wide."""
+    from gradtwin.explanation.text import lines_of
+
+    out = console()
+    for text, style in lines_of(explanation, min(out.width, 100)):
+        out.print(Text(text, style=style), soft_wrap=True)
 
 
 # ---- train -----------------------------------------------------------------------------------------

@@ -218,6 +218,34 @@ def _by_loss(
     return {name: tf.convert_to_tensor(gradient) for name, gradient in found.items() if gradient is not None}
 
 
+def slopes(
+    forward: Callable[..., Any],
+    params: Mapping[str, Array],
+    batch: Mapping[str, Array],
+    pairs: Sequence[tuple[str, str]],
+) -> dict[tuple[str, str], Array]:
+    """Differentiate one named value of the reference in another, without going on to the loss.
+
+    Args:
+        forward: `forward(params, *batch)`.
+        params: the parameters, by name.
+        batch: the batch's arrays, by name, in the order of the call.
+        pairs: (y, x), two names each.
+
+    Returns:
+        ∂(Σ y)/∂x for each pair, of the shape of x: where y is x taken entry by entry, the slope at each entry. A pair
+        the reference has no names for, or between which nothing flows, is missing.
+    """
+    tf = load_tensorflow()
+    theirs, given = _tensors(params), _tensors(batch)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([theirs, given])
+        values = named_values(forward(theirs, *given.values()))
+    known = values | given | theirs
+    found = {(y, x): tape.gradient(known[y], known[x]) for y, x in pairs if y in known and x in known}
+    return {pair: slope.numpy() for pair, slope in found.items() if slope is not None}
+
+
 # ---- second order and forward mode -----------------------------------------------------------------
 
 

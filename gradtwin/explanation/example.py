@@ -1,0 +1,98 @@
+"""The example that is explained: a point drawn from a seed, or a step in the midst of a training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradtwin.batches import Chunk, chunks, longest_chunk
+from gradtwin.errors import InputError
+from gradtwin.manual_training import ManualTrainer
+from gradtwin.tensorflow_side import resolve
+from gradtwin.tensorflow_training import ReferenceTrainer
+from gradtwin.training_plan import Plan, make_plan
+from gradtwin.twin import Twin
+from gradtwin.user_code import told_as_theirs
+from manual_grads import Array, Params
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Parameters, a batch, where they come from, and what both sides make of the parameters next."""
+
+    params: Params
+    batch: Params
+    text: str
+    rule: str
+    after_manual: Params
+    after_tensorflow: Params
+
+
+def drawn(twin: Twin, seed: int) -> Example:
+    """Draw a point as a check does, and take one step of the twin's own optimizer from it."""
+    with told_as_theirs(f"Drawing a point for twin {twin.name!r}"):
+        params, batch = twin.point(seed)
+    start = {name: np.array(p, np.float64) for name, p in params.items()}
+    rows = tuple(np.asarray(b, np.float64) if np.asarray(b).dtype.kind == "f" else np.asarray(b) for b in batch)
+    defaults = twin.training
+    manual, tensorflow = _trainers(twin, start, defaults.optimizer, defaults.learning_rate, looped=False)
+    chunk = Chunk(0, 1, rows, ())
+    after = manual.advance(chunk)[1][-1], _last(tensorflow.advance(chunk)[1])
+    rule = _rule(defaults.optimizer, defaults.learning_rate)
+    named = dict(zip(twin.batch_names(rows), rows, strict=True))
+    return Example(start, named, f"a point drawn from seed {seed}", rule, *after)
+
+
+def in_training(twin: Twin, step: int, seed: int | None) -> Example:
+    """Train both sides for `step` updates, keep the parameters, and take one more."""
+    if step < 0:
+        raise InputError(f"The step is a number of updates from 0, got {step}.")
+    plan = make_plan(twin, steps=step + 1, seed=seed)
+    trainers = _trainers(plan.twin, plan.start, plan.optimizer, plan.learning_rate, looped=longest_chunk(plan) > 1)
+    before, chunk, after = _advance(plan, *trainers)
+    batch = chunk.batch(chunk.count - 1)
+    return Example(
+        params=before,
+        batch=dict(zip(plan.twin.batch_names(batch), batch, strict=True)),
+        text=_training_text(plan, step),
+        rule=_rule(plan.optimizer, plan.learning_rate),
+        after_manual=after[0],
+        after_tensorflow=after[1],
+    )
+
+
+def _advance(
+    plan: Plan, manual: ManualTrainer, tensorflow: ReferenceTrainer
+) -> tuple[Params, Chunk, tuple[Params, Params]]:
+    """Take all steps of a plan; give the parameters before the last one, its chunk, and both sides' after it."""
+    before, states, theirs = plan.start, [], {}
+    with np.errstate(all="ignore"):
+        for chunk in chunks(plan, np.random.default_rng((plan.seed or 0, 1))):
+            before = manual.params
+            states = manual.advance(chunk)[1]
+            theirs = {name: np.array(values[-1:]) for name, values in tensorflow.advance(chunk)[1].items()}
+    before = states[-2] if len(states) > 1 else before
+    return before, chunk, (states[-1], _last(theirs))
+
+
+def _trainers(
+    twin: Twin, start: Params, optimizer: str, rate: float, *, looped: bool
+) -> tuple[ManualTrainer, ReferenceTrainer]:
+    forward = resolve(twin.reference)
+    reference = ReferenceTrainer(forward, start, optimizer=optimizer, learning_rate=rate, looped=looped)
+    return ManualTrainer(twin.manual, start, optimizer, rate), reference
+
+
+def _last(states: Mapping[str, Array]) -> Params:
+    return {name: np.array(values[-1]) for name, values in states.items()}
+
+
+def _rule(optimizer: str, rate: float) -> str:
+    return f"gradient descent, learning rate {rate:g}" if optimizer == "gd" else f"Adam, learning rate {rate:g}"
+
+
+def _training_text(plan: Plan, step: int) -> str:
+    source = plan.seed is None and plan.twin.source_start is not None
+    start = "the source's own start" if source else f"a start drawn from seed {plan.seed or 0}"
+    rows = "all rows" if plan.batch_size is None else "one batch"
+    return f"{start}, {rows} of {plan.twin.data}" + (f", after {step:,} update{'s' * (step != 1)}" if step else "")
