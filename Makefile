@@ -1,5 +1,6 @@
 ## make demo      see it work: every twin checked, two of them trained
 ## make test      pass the tests
+## make docs      the documentation as a site, in build/site
 ## make lint, make types, make coverage, make wheel, make clean
 ## Each makes its own environment in .venv first; the second time that is already there.
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint types coverage wheel clean
+.PHONY: help demo test docs lint types coverage wheel clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -35,6 +36,13 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+# The command reference and the code on the derivation pages are written anew first.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo
+	@echo "    build/site/index.html"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,8 +1,10 @@
 """The pages say what the code does: links, formulas' names, examples, commands."""
 
+import contextlib
 import doctest
+import importlib
+import io
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,9 +12,10 @@ from types import ModuleType
 import pytest
 import typer
 
-from gradtwin import catalog, check
-from gradtwin.cli import app
+from gradtwin import catalog, check, cli
 from gradtwin.faults.source_variants import SOURCE_FAULTS
+from gradtwin.referee.findings import FATAL, REPORTED_AS, WARNINGS
+from gradtwin.referee.tolerance import QUICK_ULPS
 from gradtwin.replay.figures import figures as printed_figures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -202,7 +205,7 @@ def test_the_commands_shown_exist(page):
 
 def parse(words):
     """Parse a command line without running it; raise if a command, option, twin or figure is not there."""
-    command = typer.main.get_command(app).commands[words[0]]
+    command = typer.main.get_command(cli.app).commands[words[0]]
     given = command.make_context(words[0], list(words[1:])).params
     for name in [*(given.get("targets") or ()), *(given.get("names") or ())]:
         if ".py" not in name:
@@ -219,57 +222,99 @@ def test_a_command_that_does_not_exist_is_seen(words):
         parse(words)
 
 
-def run(*words, cwd):
-    """Run this Python with the given arguments in another folder; give what it prints."""
-    done = subprocess.run([sys.executable, *words], cwd=cwd, check=True, capture_output=True, text=True)
-    return done.stdout
-
-
 def numbers_masked(text):
     """Replace numbers and runs of blanks, which differ from machine to machine."""
     return re.sub(r"\s+", " ", re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", text)).strip()
 
 
-def python_blocks_with_output():
-    """Pair every Python block of the README with the text block that follows it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    fenced = blocks(text, "python", "text", "sh", "console")
-    return [
-        (body, fenced[i + 1][1])
-        for i, (language, body) in enumerate(fenced[:-1])
-        if language == "python" and fenced[i + 1][0] == "text"
-    ]
+def deeds(text):
+    """List what a page does, as (language, body, what it shows): its files, its Python, its sessions."""
+    fenced = blocks(text, "python", "text", "console", "sh", "toml")
+    for i, (language, body) in enumerate(fenced):
+        follows = fenced[i + 1] if i + 1 < len(fenced) else ("", "")
+        if language == "python":
+            yield language, body, follows[1] if follows[0] == "text" else None
+        elif language == "console":
+            command, shown = body.removeprefix("$ ").split("\n", 1)
+            yield language, command, shown
 
 
-def test_the_python_of_the_readme_prints_what_the_readme_shows(tmp_path):
-    """Each Python block of the README runs as it stands and prints the block below it, numbers aside."""
-    pairs = python_blocks_with_output()
-    assert len(pairs) == len(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")) > 0
-    for code, shown in pairs:
-        assert numbers_masked(run("-c", code, cwd=tmp_path)) == numbers_masked(shown)
+def printed_by(language, body, namespace):
+    """Do one of the deeds of a page in this process, and give what it prints."""
+    file = re.match(r"# (\w+\.py)\n", body)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        if language == "console":
+            program, *words = body.split()
+            {"gradtwin": cli.run, "pytest": pytest_run}[program](words)
+        elif file:
+            Path(file[1]).write_text(body, encoding="utf-8")
+        else:
+            exec(body, namespace)
+    return out.getvalue()
 
 
-def test_the_repaired_gradient_of_the_readme_agrees(tmp_path):
+def pytest_run(words):
+    """Run pytest within pytest; what it imports from the page's files is forgotten again."""
+    known = set(sys.modules)
+    pytest.main([*words, "--capture=sys", "-p", "no:cacheprovider", "--rootdir=."])
+    for name in set(sys.modules) - known:
+        if not getattr(sys.modules[name], "__file__", None) or Path(sys.modules[name].__file__).parent == Path.cwd():
+            del sys.modules[name]
+
+
+def shown_otherwise(text, *, alone=False):
+    """Do all that a page does, in order; give the outputs that differ from what it shows, numbers aside.
+
+    `alone`: every Python block must run by itself, as a reader copies it.
+    """
+    namespace, differ = {}, []
+    for language, body, shown in deeds(text):
+        namespace = {} if alone else namespace
+        printed = printed_by(language, body, namespace)
+        if shown is not None and numbers_masked(printed) != numbers_masked(shown):
+            differ.append((body, shown, printed))
+    return differ
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Work in an empty folder, 80 columns wide, and leave no trace in the import path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+SHOWING = ["README.md", "docs/tour.md", "docs/your-own-gradient.md"]
+
+
+@pytest.mark.parametrize("name", SHOWING)
+def test_what_a_page_shows_is_what_comes(name, elsewhere):
+    """Each Python block and each session, done again in order, prints what stands below it, numbers aside."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert shown_otherwise(text, alone=name == "README.md") == []
+    assert len(list(deeds(text))) > 2
+
+
+def test_no_page_shows_a_session_that_nobody_repeats():
+    """A page with output of a command is on the list above."""
+    with_sessions = [relative(p) for p in PAGES if blocks(p.read_text(encoding="utf-8"), "console")]
+    assert sorted(with_sessions) == sorted(SHOWING)
+
+
+def test_an_output_that_has_changed_is_seen(elsewhere):
+    """A word that Python or a command no longer prints is reported."""
+    python = "```python\nprint('right 1')\n```\n```text\nwrong 1\n```\n"
+    page = python + "```console\n$ gradtwin --version\ngradtwon 1.0.0\n```\n"
+    assert [body for body, _, _ in shown_otherwise(page)] == ["print('right 1')\n", "gradtwin --version"]
+
+
+def test_the_repaired_gradient_of_the_readme_agrees(elsewhere):
     """The factor that the README's text names is the one its gradient lacks."""
-    (code, _), *_ = python_blocks_with_output()
-    assert "With `2 * x.T @ r / len(r)` it agrees." in (ROOT / "README.md").read_text(encoding="utf-8")
-    repaired = code.replace("x.T @ r / len(r)", "2 * x.T @ r / len(r)")
-    assert run("-c", repaired, cwd=tmp_path).splitlines()[0].endswith(": agree")
-
-
-def sessions():
-    """Give the terminal sessions of the README, as (command, output)."""
-    return [
-        body.removeprefix("$ gradtwin ").split("\n", 1)
-        for _, body in blocks((ROOT / "README.md").read_text(encoding="utf-8"), "console")
-    ]
-
-
-@pytest.mark.parametrize(("command", "shown"), sessions(), ids=lambda text: text.partition("\n")[0][:20])
-def test_the_commands_of_the_readme_print_what_the_readme_shows(command, shown, tmp_path):
-    """Each session of the README, run again, prints the same words, numbers aside."""
-    printed = run("-m", "gradtwin", *command.split(), cwd=tmp_path)
-    assert numbers_masked(printed) == numbers_masked(shown)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = next(body for language, body, _ in deeds(text) if language == "python")
+    assert "With `2 * x.T @ r / len(r)` it agrees." in text
+    repaired = printed_by("python", code.replace("x.T @ r / len(r)", "2 * x.T @ r / len(r)"), {})
+    assert repaired.splitlines()[0].endswith(": agree")
 
 
 def test_the_table_of_the_readme_names_every_network():
@@ -315,3 +360,42 @@ def test_a_fault_planted_in_the_worked_example_is_refused(monkeypatch):
     assert "np.cosh(z1) ** 2" in code
     twin = entered(monkeypatch, code.replace("np.cosh(z1) ** 2", "np.cosh(z1)"))
     assert not check(twin).agrees
+
+
+# ---- the referee explained ---------------------------------------------------------------------------
+
+REFEREE = (ROOT / "docs" / "referee.md").read_text(encoding="utf-8")
+SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "gradtwin" / "referee").glob("*.py")}
+
+
+CONSTANTS = re.findall(r"^\| `(\w+)\.([A-Z_]+)` \| (\S+) \|", REFEREE, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("module", "name", "value"), CONSTANTS)
+def test_the_numbers_on_the_page_of_the_referee_are_the_codes(module, name, value):
+    """Each constant of the table has its value in the code."""
+    assert getattr(importlib.import_module(f"gradtwin.referee.{module}"), name) == float(value)
+
+
+def literals(pattern):
+    """Collect the words that the referee's sources have in a place."""
+    return {word for text in SOURCES.values() for word in re.findall(pattern, text)}
+
+
+def test_the_words_of_the_referee_are_on_its_page():
+    """Every cause, finding and blind spot has its word on the page, and every word of the page is one."""
+    causes = literals(r'Cause\(\s*"(\w+)"') | literals(r'Change\([^"\n]*"(\w+)"')
+    spots = literals(r'BlindSpot\(\s*"(\w+)"')
+    said_as = {REPORTED_AS.get(finding, finding) for finding in FATAL | WARNINGS}
+    assert len(causes) > 15 and len(spots) > 12
+    assert causes | spots | said_as <= set(re.findall(r"`(\w+)`", REFEREE))
+    words = set(re.findall(r"`([a-z]+_[a-z_]+)`", REFEREE)) - {"first_wrong"}
+    assert words <= said_as | literals(r'"(\w+)"')
+
+
+def test_the_bound_of_the_quick_rule_is_that_of_every_page():
+    """Where a page says `at most so many ulp` or units in the last place, it is the code's number."""
+    texts = [without_code(page.read_text(encoding="utf-8")) for page in PAGES]
+    stated = [n for text in texts for n in re.findall(r"at most (\d+) (?:ulp|units in the last)", text)]
+    assert len(stated) > 1 and len(CONSTANTS) > 5
+    assert {float(n) for n in stated} == {QUICK_ULPS}

@@ -1,0 +1,212 @@
+"""Write what the pages take from the code: the command reference, and the code of every network.
+
+    python docs/generate.py
+
+The command reference (commands.md) is made whole from the command line's own declarations. A derivation page
+keeps its text; what stands between the two marks is written anew. `tests/docs` fails when a page differs from
+what this writes.
+"""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args, get_origin
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+BEGIN = "<!-- from here to the end mark written by docs/generate.py -->"
+END = "<!-- end mark -->"
+
+
+def generated() -> dict[Path, str]:
+    """Give every page that is generated in whole or in part, as it should be."""
+    return {DOCS / "commands.md": command_reference()} | {
+        page: with_code(page.read_text(encoding="utf-8"), code) for page, code in _code_of_pages().items()
+    }
+
+
+def main() -> None:
+    """Write the pages that differ, and name them."""
+    for page, text in generated().items():
+        if not page.exists() or page.read_text(encoding="utf-8") != text:
+            page.write_text(text, encoding="utf-8")
+            print(page.relative_to(ROOT))
+
+
+# ---- the code of a network --------------------------------------------------------------------------
+
+
+def with_code(page: str, code: str) -> str:
+    """Put a section into a page, between the marks.
+
+    Raises:
+        ValueError: the page has no marks.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"expected the two marks, {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{code}\n\n{END}{after}"
+
+
+def _code_of_pages() -> dict[Path, str]:
+    from gradtwin import catalog
+
+    networks = [twin for twin in catalog.twins() if not twin.name.startswith("node_")]
+    pages = {DOCS / "derivations" / f"{twin.name}.md": _code_of(twin) for twin in networks}
+    return pages | {DOCS / "derivations" / "nodes.md": _code_of_nodes()}
+
+
+def _code_of(twin: Any) -> str:
+    reference = twin.reference.replace(".", "/") + ".py"
+    return "\n\n".join(
+        [
+            _facts(twin),
+            f"By hand, `{_path_of(twin.manual)}`:",
+            _fenced(_hand_code(twin.manual)),
+            f"In TensorFlow, forward only, `{reference}`:",
+            _fenced(_function_without_docstring(ROOT / reference, "forward")),
+        ]
+    )
+
+
+def _facts(twin: Any) -> str:
+    """Say what the catalogue knows: size, loss, data, and how it is trained."""
+    plan, size = twin.training, sum(p.size for p in twin.start(None).values())
+    batch = "the whole data set at a time" if plan.batch_size is None else f"batches of {plan.batch_size}"
+    optimizer = {"gd": "gradient descent", "adam": "Adam"}[plan.optimizer]
+    keep = f", dropout keeps {plan.keep:g}" if plan.keep is not None else ""
+    how = f"by {optimizer}, learning rate {plan.learning_rate:g}, {plan.steps:,} steps, {batch}{keep}"
+    data = {"fixed": "fixed numbers, not trained", "random": "random numbers, not trained"}
+    trained = data.get(twin.data, f"trained on {twin.data} {how}")
+    return f"In the catalogue: {size:,} parameters, `L = {twin.loss}`, reduction {twin.reduction}; {trained}."
+
+
+def _hand_code(module: ModuleType) -> str:
+    """Take forward, backward and their helpers from a page, in its order."""
+    functions = [f for _, f in inspect.getmembers(module, inspect.isfunction) if f.__module__ == module.__name__]
+    shown = [f for f in functions if f.__name__ in ("forward", "backward") or f.__name__.startswith("_")]
+    shown.sort(key=lambda f: f.__code__.co_firstlineno)
+    return "\n\n\n".join(inspect.getsource(f).rstrip() for f in shown)
+
+
+def _code_of_nodes() -> str:
+    from manual_grads import nodes
+
+    classes = [c for _, c in inspect.getmembers(nodes, inspect.isclass) if c.__module__ == nodes.__name__]
+    classes.sort(key=lambda c: inspect.getsourcelines(c)[1])
+    code = "\n\n\n".join(inspect.getsource(c).rstrip() for c in classes)
+    return f"By hand, `{_path_of(nodes)}`:\n\n{_fenced(code)}"
+
+
+def _function_without_docstring(file: Path, name: str) -> str:
+    """Read a function's source without importing its module; what its docstring says stands on the page."""
+    source = file.read_text(encoding="utf-8")
+    (function,) = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == name]
+    lines, first = source.splitlines(), function.body[0]
+    head, body = lines[function.lineno - 1 : first.lineno - 1], lines[(first.end_lineno or 0) : function.end_lineno]
+    return "\n".join([*head, *body])
+
+
+def _path_of(module: ModuleType) -> str:
+    return str(Path(inspect.getfile(module)).resolve().relative_to(ROOT))
+
+
+def _fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
+
+
+# ---- the command reference ---------------------------------------------------------------------------
+
+HEAD = """# Commands
+
+Written by `docs/generate.py` from the declarations of the command line; `--help` after a command says the same.
+
+| exit status | |
+|---|---|
+| 0 | all well |
+| 1 | a check failed, or a figure was not reproduced |
+| 2 | wrong usage or bad input, with one line on stderr |
+| 130 | stopped by Ctrl-C; what was logged is readable, and the summary so far is printed |
+
+`--json` prints one JSON document on stdout and nothing else. Colours are for terminals only, and `NO_COLOR` takes them
+away. `gradtwin --install-completion` installs completion of commands, options, twins and figures for the shell at hand
+(`--show-completion` prints it).
+"""
+
+
+def command_reference() -> str:
+    """Describe every command with its arguments, options and example."""
+    from gradtwin.cli import app
+
+    return "\n".join([HEAD, *(_command(command) for command in app.registered_commands)])
+
+
+def _command(command: Any) -> str:
+    name = command.name or command.callback.__name__.replace("_", "-")
+    parameters = [_Parameter(p) for p in inspect.signature(command.callback, eval_str=True).parameters.values()]
+    arguments = [p for p in parameters if p.is_argument]
+    usage = " ".join(["gradtwin", name, *(p.takes for p in arguments), "[options]"])
+    rows = [f"| {p.label} | {p.choices} | {p.default} | {p.help} |" for p in parameters]
+    return "\n".join(
+        [
+            f"## gradtwin {name}\n",
+            f"{inspect.getdoc(command.callback)}\n",
+            f"```\n{usage}\n```\n",
+            f"```sh\n{(command.epilog or '').removeprefix('Example: ')}\n```\n",
+            "| | takes | if absent | |\n|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+class _Parameter:
+    """An argument or option, as its function declares it."""
+
+    def __init__(self, declared: inspect.Parameter) -> None:
+        self.annotation, self.info = get_args(declared.annotation)
+        self.is_argument = type(self.info).__name__ == "ArgumentInfo"
+        self.declared = declared
+        self.takes = self.info.metavar or declared.name.upper()
+        names = [d for d in self.info.param_decls or () if d.startswith("-")]
+        self.label = _code(self.takes) if self.is_argument else ", ".join(_code(n) for n in names or [self._option])
+        self.help = (self.info.help or "").replace("|", "&#124;")
+
+    @property
+    def _option(self) -> str:
+        return "--" + self.declared.name.replace("_", "-")
+
+    @property
+    def choices(self) -> str:
+        """What may follow the option; several times where it is a list."""
+        kinds = [k for k in get_args(self.annotation) if k is not type(None)] or [self.annotation]
+        kind = self.annotation if get_origin(self.annotation) in (Literal, list) else kinds[0]
+        again = ", more than once" if get_origin(kind) is list and not self.is_argument else ""
+        kind = get_args(kind)[0] if get_origin(kind) is list else kind
+        if self.is_argument or kind is bool:
+            return ""
+        if get_origin(kind) is Literal:
+            return " or ".join(_code(choice) for choice in get_args(kind))
+        limits = [f"at least {self.info.min}"] if self.info.min is not None else []
+        limits += [f"at most {self.info.max}"] if self.info.max is not None else []
+        names = {"int": "a whole number", "float": "a number", "str": "a word", "Path": "a path"}
+        word = _code(self.info.metavar) if self.info.metavar else names[kind.__name__]
+        return ", ".join([word, *limits]) + again
+
+    @property
+    def default(self) -> str:
+        value = self.declared.default
+        return "" if value in (None, False, inspect.Parameter.empty) else _code(str(value))
+
+
+def _code(text: str) -> str:
+    """Set a word in code; a bar would end its cell in one of the two dialects of Markdown, however it is escaped."""
+    return f"<code>{text.replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()
