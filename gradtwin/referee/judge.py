@@ -202,6 +202,8 @@ def _two_against_one(
         votes.append(_vote(float(ours[index]), float(theirs[index]), testimony.value, testimony.uncertainty))
         if index == worst.index and votes[-1] != "unsure":
             worst = replace(worst, witness=testimony.value)
+        if votes[-1] == "manual":
+            break
     row = replace(row, worst=worst)
     if "manual" in votes:
         return Ruling(replace(row, verdict="disagree"), "manual")
