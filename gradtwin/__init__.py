@@ -7,6 +7,7 @@ from gradtwin.explain import explain
 from gradtwin.history import History
 from gradtwin.keras_side import keras_params, keras_reference
 from gradtwin.report import Report
+from gradtwin.shrink import shrink, shrink_gradients
 from gradtwin.training import train
 from gradtwin.twin import TrainingDefaults, Twin
 
@@ -23,5 +24,7 @@ __all__ = [
     "explain",
     "keras_params",
     "keras_reference",
+    "shrink",
+    "shrink_gradients",
     "train",
 ]

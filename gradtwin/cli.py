@@ -136,6 +136,10 @@ def check(
     route: Annotated[Route | None, typer.Option(help="Only this way to TensorFlow's gradient.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the operating point.")] = 0,
     thorough: Annotated[bool, typer.Option("--thorough", help="Ask the slower witnesses too.")] = False,
+    shrink_to: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.py", help="Write the smallest example that still fails, as a script."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare every hand-written gradient with TensorFlow's.
@@ -144,9 +148,16 @@ def check(
     """
     from gradtwin import rendering
 
+    if shrink_to is not None:
+        _refuse_to_replace(shrink_to)
     with _stdout_kept_clean(json):
-        reports = _checks(_asked_for(targets), dtype, route, seed, thorough)
+        twins = _asked_for(targets)
+        reports = _checks(twins, dtype, route, seed, thorough)
         done = list(reports) if json else rendering.print_checks(reports)
+        if shrink_to is not None:
+            _write_smallest(twins, done, shrink_to, thorough)
+        elif not json:
+            _offer_smallest(done, thorough)
     if json:
         rendering.print_json([report.to_dict() for report in done])
     if not all(report.agrees for report in done):
@@ -311,7 +322,11 @@ def board(
     from gradtwin.boards import tensorboard
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that TensorBoard does not outlive us
+    port = port or tensorboard.free_port()
     process = tensorboard.launch(logdir, port)
+    typer.echo(tensorboard.where_to_look(port))
+    if not tensorboard.has_runs(logdir):
+        typer.echo(f"There are no runs in {logdir} yet: gradtwin train xor makes one, and it will appear.")
     try:
         status = process.wait()
     except KeyboardInterrupt:
@@ -346,6 +361,35 @@ def _checks(
         report = check_twin(twin, dtype=one_dtype, route=one_route, seed=seed, thorough=thorough)
         command = f"gradtwin check {target} --dtype {one_dtype} --route {one_route} --seed {seed}"
         yield dataclasses.replace(report, command=command)
+
+
+def _refuse_to_replace(file: Path) -> None:
+    """Refuse a place for a script before the checks run."""
+    from gradtwin.shrink_script import refuse_to_replace
+
+    refuse_to_replace(file)
+
+
+def _offer_smallest(reports: "list[Report]", thorough: bool) -> None:
+    """Say how to get the smallest example of the first failure."""
+    failed = next((report for report in reports if not report.agrees), None)
+    if failed is not None:
+        command = failed.command + " --thorough" * thorough
+        print(f"The smallest example that fails, as a script: {command} --shrink-to smallest.py")
+
+
+def _write_smallest(twins: "dict[str, Twin]", reports: "list[Report]", file: Path, thorough: bool) -> None:
+    """Write the smallest example of the first failure to a file."""
+    from gradtwin.shrink import shrink
+
+    failed = next((report for report in reports if not report.agrees), None)
+    if failed is None:
+        return
+    # The command repeats the check by what the user calls the twin.
+    target = next(target for target in twins if failed.command.startswith(f"gradtwin check {target} "))
+    options = {"dtype": failed.dtype, "route": failed.route, "seed": failed.seed}
+    smallest = shrink(twins[target], **options, thorough=thorough, where=target)  # type: ignore[arg-type]
+    print(f"{smallest.write(file)}: {smallest.size}; python {file} repeats it.")
 
 
 @contextlib.contextmanager

@@ -231,8 +231,8 @@ def test_a_forward_that_is_not_analytic_is_judged_by_the_next_witness_and_the_re
     """The complex step would have been silently wrong here; Ridders' differences blame the right side."""
     report = gradtwin.check_gradients(absolute, absolute_by_tensorflow, {"w": W}, X)
     assert (report.verdict, report.blame) == ("disagree", "manual")
-    note = "The manual forward is not analytic in w: the complex step was refused, Ridders testified instead."
-    assert note in report.notes
+    (note,) = [note for note in report.notes if "complex step" in note]
+    assert "refused, for the manual forward is not analytic in w" in note and "Ridders testified instead" in note
     (row,) = [t for t in report.tensors if t.name == "w"]
     index = row.worst.index
     assert row.worst.witness == pytest.approx(np.abs(X[index]) * np.sign(W[index]), rel=1e-9)
