@@ -264,6 +264,11 @@ def _witness_notes(evidence: Evidence) -> list[str]:
 
 
 def _validate_point(params: Params, batch: Params) -> None:
+    both = sorted(set(params) & set(batch))
+    if both:
+        raise InputError(
+            f"{both[0]!r} names a parameter and an array of the batch: rename the argument of the manual function."
+        )
     for name, array in (params | batch).items():
         array = np.asarray(array)
         if name in params and array.dtype not in (np.float32, np.float64):

@@ -29,7 +29,7 @@ ROWS = np.array([[2.0, 3.0], [-1.0, 0.5], [0.25, 1.0]])
 def side_with(**functions):
     """The XOR page with some of its functions replaced."""
     page = {"init_params": xor.init_params, "forward": xor.forward, "backward": xor.backward}
-    return replace(catalog.get("xor"), manual=SimpleNamespace(**page | functions, batch_names=["x", "t"]))
+    return replace(catalog.get("xor"), manual=SimpleNamespace(**{"batch_names": ["x", "t"]} | page | functions))
 
 
 def test_a_strangers_pair_takes_one_call():
@@ -197,3 +197,9 @@ def test_a_bad_point_is_refused_in_one_line(params, batch, message):
     with pytest.raises(InputError, match=message) as caught:
         check_gradients(line, line_reference, params, batch)
     assert "\n" not in str(caught.value)
+
+
+def test_a_batch_array_may_not_bear_a_parameters_name():
+    """`*b` counts its arrays b1, b2, … which are the names of biases elsewhere."""
+    with pytest.raises(InputError, match="'b1' names a parameter and an array of the batch"):
+        check(side_with(forward=lambda params, *b: xor.forward(params, *b), batch_names=["b1", "b2"]))
