@@ -72,6 +72,10 @@ FAULTS = {
     "parameters that are no dictionary": ("def init_params(rng):\n    return [1.0]", "a dictionary of arrays"),
     "a batch that is no tuple": ("def batch(rng):\n    return rng.standard_normal(3)", "batch as a tuple"),
     "an exception while drawing": ("def batch(rng):\n    return rng.normall(3)", "'mine' raised AttributeError"),
+    "a forward that draws": (
+        "def forward(params, x):\n    return np.random.random(), {'x': x}",
+        "for the same arguments: expected one number",
+    ),
     "a forward of other arguments": ("def forward(params, x, t):\n    return 0.0, {}", "give one array for each"),
 }
 
