@@ -39,8 +39,9 @@ class History:
         predictions: `manual` and `tensorflow`: the output for every row of the training set.
         params: `manual` and `tensorflow`: the parameters after the last update.
         logged: what TensorBoard shows, at the logging interval: lists `step`, `loss_manual`,
-            `loss_tensorflow`, `accuracy_manual`, `accuracy_tensorflow`, and `gap`, a dict with a list for
-            each parameter.
+            `loss_tensorflow`, `accuracy_manual`, `accuracy_tensorflow`, and dicts with a list for each
+            parameter: `gap`, and with a log directory `gap_ulp` and `gap_relative` (before they are put on
+            the logarithmic scales of `gradtwin.boards.gaps`), else empty.
         optimizer: "gd" or "adam".
         seed: what start, batches and masks were drawn from; None is the source's own start.
         batch_size: rows in a batch, None where every step takes all rows.

@@ -39,6 +39,10 @@ class ManualTrainer:
         loss, cache = self.side.forward(self.params, *rows)
         return {**cache, "loss": loss}
 
+    def gradients(self, batch: Batch) -> Params:
+        """Give the gradients on a batch, without a step."""
+        return dict(self.side.backward(self.params, self.side.forward(self.params, *batch)[1]))
+
     def _update(self, gradients: Params) -> None:
         if self._adam_state is None:
             self.params = optimizers.gradient_descent(self.params, gradients, self._learning_rate)

@@ -1,12 +1,12 @@
 """TensorFlow's half of a training: variables, one traced function, its own update rule."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradtwin.batches import Chunk
-from gradtwin.tensorflow_side import load_tensorflow, named_values
+from gradtwin.tensorflow_side import differentiate, load_tensorflow, named_values
 from gradtwin.twin import Batch
 from manual_grads import Array, Params
 
@@ -37,6 +37,8 @@ class ReferenceTrainer:
         self._variables = {name: tf.Variable(value, name=name) for name, value in start.items()}
         self._update = _update_rule(optimizer, self._variables, learning_rate)
         self._looped = looped
+        # After a loop the parameters are at hand; reading them out of the variables takes longer.
+        self._at_hand: Params | None = None
         # The whole data set, where every step takes it, is handed over once.
         self._fixed: Batch | None = None
         self._fixed_tensors: list[Any] = []
@@ -51,6 +53,8 @@ class ReferenceTrainer:
 
     def params(self) -> Params:
         """Copy the parameters out."""
+        if self._at_hand is not None:
+            return dict(self._at_hand)
         return {name: variable.numpy() for name, variable in self._variables.items()}
 
     def advance(self, chunk: Chunk) -> tuple[Array, Params]:
@@ -74,7 +78,10 @@ class ReferenceTrainer:
             self._fixed, self._fixed_tensors = chunk.fixed, list(map(tf.constant, chunk.fixed))
         varying = list(map(tf.constant, chunk.varying))
         losses, states = self._advance(tf.constant(chunk.count), self._fixed_tensors, varying)
-        return np.asarray(losses), {name: np.asarray(values) for name, values in states.items()}
+        arrays = {name: np.asarray(values) for name, values in states.items()}
+        if self._looped:
+            self._at_hand = {name: values[-1].copy() for name, values in arrays.items()}
+        return np.asarray(losses), arrays
 
     def evaluate(self, rows: Batch) -> Params:
         """Give every named value of a forward pass, without dropout and without a step."""
@@ -84,6 +91,18 @@ class ReferenceTrainer:
             self._evaluate = tf.function(self._values, input_signature=signature, autograph=False)
         values = self._evaluate([tf.constant(array) for array in rows])
         return {name: np.asarray(value) for name, value in values.items()}
+
+    def gradients(self, batch: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array | None]:
+        """Give the gradients on a batch, without a step.
+
+        They are taken operation by operation: tracing a function for the few times this is asked for would
+        take longer.
+
+        Args:
+            batch: the batch's arrays by name.
+            names: what to differentiate by; None where the loss does not depend on it.
+        """
+        return differentiate(self._forward, self.params(), batch, names).gradients
 
     def _values(self, batch: Any) -> Any:
         return named_values(self._forward({n: v.read_value() for n, v in self._variables.items()}, *batch))

@@ -12,18 +12,19 @@ from gradtwin.batches import Chunk, chunks, longest_chunk
 from gradtwin.boards.lockstep_board import SIDES, LockstepBoard
 from gradtwin.boards.run_directories import run_name
 from gradtwin.datasets import Dataset
-from gradtwin.evaluation import ROWS_AT_ONCE, Score, accuracy, score
+from gradtwin.evaluation import Score, accuracy, score
 from gradtwin.history import History, first_divergence
 from gradtwin.interrupts import stop_request
 from gradtwin.manual_training import ManualTrainer
 from gradtwin.tensorflow_side import resolve
 from gradtwin.tensorflow_training import ReferenceTrainer
+from gradtwin.training_log import TrainingLog
 from gradtwin.training_plan import Plan, make_plan
 from gradtwin.twin import Batch, Twin
 from manual_grads import Array, Params
 
-# A distribution is some hundred times the size of a point on a curve.
-CURVE_POINTS_PER_HISTOGRAM = 4
+# The last two are known only where TensorBoard's files are written.
+GAPS = ("gap", "gap_ulp", "gap_relative")
 
 Progress = Callable[[int, int], None]
 Scores = dict[str, Score]
@@ -137,8 +138,9 @@ class _Record:
         for tag in ("loss", "accuracy"):
             for side in SIDES:
                 table[f"{tag}_{side}"] = [point[side][tag] for point in self.points]
-        names = self.points[0]["gaps"] if self.points else ()
-        table["gap"] = {name: [point["gaps"][name] for point in self.points] for name in names}
+        for key in GAPS:
+            names = self.points[0].get(key, ()) if self.points else ()
+            table[key] = {name: [point[key][name] for point in self.points] for name in names}
         return table
 
 
@@ -156,6 +158,7 @@ class _Lockstep:
             learning_rate=plan.learning_rate,
             looped=longest_chunk(plan) > 1,
         )
+        self.log = TrainingLog(plan, board, self.manual, self.tensorflow)
         self.record = _Record()
         self.done = 0
         self.test: Scores | None = None
@@ -198,14 +201,18 @@ class _Lockstep:
     # ---- looking at both sides without moving them -------------------------------------------------
 
     def _look(self, chunk: Chunk) -> dict[str, Any]:
-        """Evaluate both sides on the batch to come, without dropout; log the distributions if due."""
-        rows = chunk.batch(0)[: len(self.plan.rows)]
+        """Evaluate both sides on the batch to come, without dropout; log the state if due."""
+        batch = chunk.batch(0)
+        rows = batch[: len(self.plan.rows)]
         values = {side: evaluate(rows) for side, evaluate in self._evaluate.items()}
-        if self.done % (CURVE_POINTS_PER_HISTOGRAM * self.plan.log_every) == 0:
-            self._log_histograms(values)
+        self.log.state(self.done, batch, values)
         twin = self.plan.twin
         right = {side: accuracy(twin.task, values[side].get(twin.output), rows) for side in SIDES}
-        return {"step": self.done, "gaps": self.gaps, **{side: {"accuracy": right[side]} for side in SIDES}}
+        return self._apart() | {side: {"accuracy": right[side]} for side in SIDES}
+
+    def _apart(self) -> dict[str, Any]:
+        """Say how far the parameters are apart at the step at hand."""
+        return {"step": self.done, "gap": self.gaps, **self.log.gaps(self.done)}
 
     def _test(self) -> None:
         """Score both sides on the test set, once for each number of updates."""
@@ -213,7 +220,7 @@ class _Lockstep:
             return
         self.tested_at = self.done
         self.test = self._scores(self.plan.test_rows)
-        self._log_scores("test", self.test)
+        self.log.scores(self.done, "test", self.test)
 
     def _scores(self, rows: Batch) -> Scores:
         return {side: score(self.plan.twin, evaluate, rows) for side, evaluate in self._evaluate.items()}
@@ -222,34 +229,17 @@ class _Lockstep:
 
     def _log_point(self, point: dict[str, Any]) -> None:
         self.record.points.append(point)
-        if self.board:
-            self.board.add_curves(point["step"], {side: point[side] for side in SIDES}, point["gaps"])
-            self.board.flush()
-
-    def _log_scores(self, of_what: str, scores: Scores) -> None:
-        if self.board:
-            curves = {
-                side: {f"{of_what}/loss": found.loss, f"{of_what}/accuracy": found.accuracy}
-                for side, found in scores.items()
-            }
-            self.board.add_curves(self.done, curves, {})
-            self.board.flush()
-
-    def _log_histograms(self, values: Mapping[str, Params]) -> None:
-        if self.board:
-            self.board.add_histograms(self.done, "manual", self.manual.params, values["manual"])
-            self.board.add_histograms(self.done, "tensorflow", self.tensorflow.params(), values["tensorflow"])
+        self.log.curves(point["step"], {side: point[side] for side in SIDES}, point["gap"])
 
     def _log_end(self, scores: Scores) -> None:
         """Log the state after the last update."""
         if self.plan.batch_size is None and self.plan.keep is None:
             # Every step saw the whole training set: the end is one more point of the same curve.
             last = {side: {"loss": found.loss, "accuracy": found.accuracy} for side, found in scores.items()}
-            self._log_point({"step": self.done, "gaps": self.gaps, **last})
+            self._log_point(self._apart() | last)
         else:
-            self._log_scores("train", scores)
-        few = tuple(array[:ROWS_AT_ONCE] if array.ndim else array for array in self.plan.rows)
-        self._log_histograms({side: evaluate(few) for side, evaluate in self._evaluate.items()})
+            self.log.scores(self.done, "train", scores)
+        self.log.end(self.done, scores, self.test)
 
     # ---- the end -----------------------------------------------------------------------------------
 

@@ -39,9 +39,10 @@ class EventFile:
         values = list(values)
         for value in values:
             # Readers keep what the first value of a tag says about it.
-            if value.tag in self._described:
-                value.ClearField("metadata")
-            self._described.add(value.tag)
+            if value.HasField("metadata"):
+                if value.tag in self._described:
+                    value.ClearField("metadata")
+                self._described.add(value.tag)
         if values:
             self._write(step=step, summary=Summary(value=values))
 

@@ -1,5 +1,7 @@
 """TensorBoard in a process of its own, for this machine only."""
 
+import getpass
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from gradtwin.errors import InputError
 
 HOST = "127.0.0.1"
 PORT = 6006
+# TensorBoard would keep ten pictures of a tag, and those of all sides and steps are looked at one after another.
+SAMPLES = "images=100,text=100"
 
 # TensorBoard loads TensorFlow, with all its start-up messages if nobody has loaded it before.
 _IN_SILENCE = """
@@ -37,8 +41,35 @@ def launch(logdir: str | Path = "logs", port: int = PORT) -> subprocess.Popen[by
         raise InputError(f"There is no directory {logdir}: run gradtwin train first, or give --logdir.")
     _refuse_taken(port)
     silence_tensorflow()
-    command = [sys.executable, "-c", _IN_SILENCE, "--logdir", str(logdir)]
+    command = [sys.executable, "-c", _IN_SILENCE, "--logdir", str(logdir), "--samples_per_plugin", SAMPLES]
     return subprocess.Popen([*command, "--host", HOST, "--port", str(port)])
+
+
+def free_port() -> int:
+    """Let the system choose a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def where_to_look(port: int) -> str:
+    """Say how to open the page, from here and through a tunnel from another machine.
+
+    Logged in by ssh, the address by which this machine was reached is the one to give; else its name.
+    """
+    _, _, address, ssh_port = (os.environ.get("SSH_CONNECTION", "").split() + [""] * 4)[:4]
+    option = f"-p {ssh_port} " if ssh_port not in ("", "22") else ""
+    target = f"{getpass.getuser()}@{address or socket.gethostname()}"
+    return (
+        f"TensorBoard: http://localhost:{port} (it takes some seconds; Ctrl-C ends it)\n"
+        f"From another machine: ssh -L {port}:{HOST}:{port} {option}{target}\n"
+        f"and open the same address there."
+    )
+
+
+def has_runs(logdir: str | Path) -> bool:
+    """Whether there is any event file below a directory."""
+    return any(Path(logdir).rglob("*tfevents*"))
 
 
 def _refuse_taken(port: int) -> None:

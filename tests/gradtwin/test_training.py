@@ -252,7 +252,7 @@ def test_curves_in_the_event_files_are_those_of_the_history(long_run):
         curves = {"loss": f"loss_{side}", "accuracy": f"accuracy_{side}"}
         expected = {tag: long_run.logged[key] for tag, key in curves.items()}
         expected |= {f"gap/{name}": values for name, values in long_run.logged["gap"].items()}
-        assert sorted(found.Tags()["scalars"]) == sorted(expected)
+        assert sorted(found.Tags()["scalars"]) == sorted([*expected, "final/loss", "final/accuracy"])
         for tag, values in expected.items():
             points = found.Scalars(tag)
             assert [point.step for point in points] == long_run.logged["step"] == [*range(0, 10_001, 100), 10_001]
@@ -269,15 +269,19 @@ def test_logged_losses_are_those_of_every_step(long_run):
 
 
 def test_both_sides_have_equal_tags(long_run):
-    """Equal tags overlay: the source's histograms in layer1 and layer2 are there on both sides."""
+    """Equal tags overlay: the source's histograms in layer1 and layer2, and the gradients', are there on both sides.
+
+    The last layer's output is by-passed by the loss: it has no gradient.
+    """
     tags = [_events(Path(long_run.directory) / side).Tags() for side in SIDES]
     assert tags[0]["scalars"] == tags[1]["scalars"]
-    expected = [f"layer{i}/{what}" for i in (1, 2) for what in ("biases", "output", "weights")]
-    assert tags[0]["tensors"] == tags[1]["tensors"] == expected
+    what = ("biases", "output", "weights", "biases_gradient", "output_gradient", "weights_gradient")
+    expected = [f"layer{i}/{one}" for i in (1, 2) for one in what if (i, one) != (2, "output_gradient")]
+    assert sorted(tags[0]["tensors"]) == sorted(tags[1]["tensors"]) == sorted(expected)
 
 
 def test_event_files_of_10001_steps_stay_small(long_run):
-    """Both sides together stay under 5 MB."""
+    """All of the run's files together stay under 5 MB."""
     assert 0 < sum(path.stat().st_size for path in Path(long_run.directory).rglob("*tfevents*")) < 5_000_000
 
 
@@ -310,7 +314,7 @@ def test_a_second_run_gets_a_directory_of_its_own(tmp_path):
     before = {path: path.read_bytes() for path in Path(first.directory).rglob("*tfevents*")}
     second = training.train("gates", logdir=tmp_path, steps=2)
     assert (first.run, second.run) == (f"{first.run[:-3]}001", f"{first.run[:-3]}002")
-    assert len(before) == 2
+    assert len(before) == 3
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -377,7 +381,7 @@ def test_a_second_ctrl_c_acts_at_once(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         training.train("xor", steps=100, logdir=tmp_path, manual=TwiceInStep(xor))
-    assert len(list(tmp_path.rglob("*tfevents*"))) == 2
+    assert len(list(tmp_path.rglob("*tfevents*"))) == 3
 
 
 def test_kill_9_leaves_files_that_can_be_read(tmp_path):

@@ -1,0 +1,127 @@
+"""What a training hands to TensorBoard, and when; nothing where no files are written."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradtwin.boards.lockstep_board import SIDES, LockstepBoard, Side
+from gradtwin.evaluation import ROWS_AT_ONCE, Score
+from gradtwin.manual_training import ManualTrainer
+from gradtwin.tensorflow_training import ReferenceTrainer
+from gradtwin.training_plan import Plan
+from gradtwin.twin import Batch
+from manual_grads import Array, Params
+
+Values = Mapping[str, Params]
+Scores = Mapping[str, Score]
+
+
+class TrainingLog:
+    """Look at both sides without moving them, and write down what is due.
+
+    Args:
+        plan: what is trained.
+        board: where it is written; None writes nothing, and asks neither side for anything.
+        manual: the hand-written half.
+        tensorflow: TensorFlow's half.
+    """
+
+    def __init__(
+        self, plan: Plan, board: LockstepBoard | None, manual: ManualTrainer, tensorflow: ReferenceTrainer
+    ) -> None:
+        self._plan = plan
+        self._board = board
+        self._manual, self._tensorflow = manual, tensorflow
+
+    def gaps(self, step: int) -> dict[str, dict[str, float]]:
+        """Log how far the parameters are apart in ulp and relative to themselves, and give these numbers."""
+        if self._board is None:
+            return {}
+        return self._board.add_gaps(step, "", self._manual.params, self._tensorflow.params())
+
+    def curves(
+        self, step: int, curves: Mapping[str, Mapping[str, float | None]], gaps: Mapping[str, float]
+    ) -> None:
+        """Log a point of each curve: side -> tag -> number, and parameter -> gap."""
+        if self._board is not None:
+            self._board.add_curves(step, curves, gaps)
+            self._board.flush()
+
+    def scores(self, step: int, of_what: str, scores: Scores) -> None:
+        """Log loss and accuracy on the training or the test set."""
+        numbers = {
+            side: {f"{of_what}/loss": found.loss, f"{of_what}/accuracy": found.accuracy}
+            for side, found in scores.items()
+        }
+        self.curves(step, numbers, {})
+
+    def state(self, step: int, batch: Batch, values: Values, *, last: bool = False) -> None:
+        """Log distributions and pictures where they are due.
+
+        Args:
+            step: updates done so far.
+            batch: what the step to come is taken on, with its masks: the gradients are of this.
+            values: side -> named values of a forward pass on it, without masks.
+            last: whether the training is over; then everything is due.
+        """
+        board = self._board
+        if board is None:
+            return
+        distributions = last or board.distributions_are_due(step)
+        drawn = last or board.pictures_are_due(step)
+        if not (distributions or drawn):
+            return
+        # The gradients cost more than all the rest: they are taken with the pictures only.
+        sides = self._sides(board, batch, values) if drawn else self._without_gradients(values)
+        if distributions:
+            board.add_distributions(step, sides)
+        if drawn:
+            board.add_pictures(step, sides, self._evaluate())
+        if drawn and not last and self._plan.batch_size is None:
+            output = self._plan.twin.output
+            self._classes(board, step, {side: values[side].get(output) for side in SIDES}, self._plan.rows)
+
+    def end(self, step: int, scores: Scores, test: Scores | None) -> None:
+        """Log the state after the last update and where the training ended.
+
+        Args:
+            step: updates done.
+            scores: both sides on the training set.
+            test: both sides on the test set, where there is one.
+        """
+        board = self._board
+        if board is None:
+            return
+        few = tuple(array[:ROWS_AT_ONCE] if array.ndim else array for array in self._plan.rows)
+        self.state(step, few, {side: evaluate(few) for side, evaluate in self._evaluate().items()}, last=True)
+        scored, rows = (scores, self._plan.rows) if test is None else (test, self._plan.test_rows)
+        self._classes(board, step, {side: scored[side].predictions for side in SIDES}, rows or ())
+        board.add_results(
+            step,
+            {side: {"loss": found.loss, "accuracy": found.accuracy} for side, found in scores.items()},
+            self._manual.params,
+            self._tensorflow.params(),
+        )
+
+    def _evaluate(self) -> dict[str, Any]:
+        return {"manual": self._manual.evaluate, "tensorflow": self._tensorflow.evaluate}
+
+    def _without_gradients(self, values: Values) -> dict[str, Side]:
+        return {
+            "manual": Side(self._manual.params, values["manual"], {}),
+            "tensorflow": Side(self._tensorflow.params(), values["tensorflow"], {}),
+        }
+
+    def _sides(self, board: LockstepBoard, batch: Batch, values: Values) -> dict[str, Side]:
+        named = dict(zip(self._plan.twin.batch_names(batch), batch, strict=True))
+        names = [*self._plan.start, *board.layer_outputs(values["manual"]).values()]
+        ours, theirs = self._manual.gradients(batch), self._tensorflow.gradients(named, names)
+        return {
+            "manual": Side(self._manual.params, values["manual"], ours),
+            "tensorflow": Side(self._tensorflow.params(), values["tensorflow"], theirs),
+        }
+
+    @staticmethod
+    def _classes(board: LockstepBoard, step: int, predictions: Mapping[str, Array | None], rows: Batch) -> None:
+        known = {side: found for side, found in predictions.items() if found is not None and found.size}
+        if len(known) == len(SIDES) and len(rows) > 1:
+            board.add_classes(step, known, rows[1])
