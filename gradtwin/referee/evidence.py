@@ -88,6 +88,20 @@ class Evidence:
         return None
 
     @functools.cached_property
+    def carried(self) -> dict[str, float]:
+        """How far one rounding of the point, in its own dtype, carries each gradient: what no code can avoid.
+
+        Measured in the wider precision, so that the hand's own rounding has no part in it.
+        """
+        if self.extended is None:
+            return {}
+        rng, here = np.random.default_rng(4), self.extended.gradients
+        kind = np.asarray(next(iter(here.values()))).dtype
+        runs = [self.manual_at(witnesses.cast(witnesses.jitter(self.point, rng), kind)) for _ in range(4)]
+        distances = {name: [np.abs(run.gradients[name] - here[name]).max() for run in runs] for name in self.names}
+        return {name: float(max(found)) for name, found in distances.items()}
+
+    @functools.cached_property
     def other_reference(self) -> ReferenceRun:
         """TensorFlow at the same point in the other precision: float32 for float64, and the reverse."""
         return self.reference_at(witnesses.cast(self.point, "float32" if self.dtype == "float64" else "float64"))

@@ -59,6 +59,14 @@ def test_digits_lost_by_the_hand_in_one_layer_make_no_other_layer_wrong(number):
     assert alarms(case_of(0, number)) == []
 
 
+# In the first case hand and TensorFlow lie 8 and 61 ulp from the long double's value, on opposite sides; in the
+# others one rounding of the inputs moves the gradient by more than the hand is off.
+@pytest.mark.parametrize("number", [176, 256, 1088])
+def test_digits_that_no_code_could_keep_are_not_blamed_on_the_hand(number):
+    """Small differences on both sides agree; an ill-conditioned point is nobody's fault."""
+    assert [report.blame for report in reports(case_of(0, number)) if report.blame == "manual"] == []
+
+
 def test_a_loss_that_does_not_move_is_no_proof_of_a_slope_of_zero():
     """Behind saturated layers dx is 1e-173: a difference quotient of 0 there is rounding and condemns nobody."""
     assert alarms(case_of(7, 1136)) == []
