@@ -155,8 +155,8 @@ def _command(command: Any) -> str:
             f"## gradtwin {name}\n",
             f"{inspect.getdoc(command.callback)}\n",
             f"```\n{usage}\n```\n",
-            f"```sh\n{(command.epilog or '').removeprefix('Example: ')}\n```\n",
-            "| | takes | if absent | |\n|---|---|---|---|",
+            f"For example:\n\n```sh\n{(command.epilog or '').removeprefix('Example: ')}\n```\n",
+            "| | takes | default | |\n|---|---|---|---|",
             *rows,
             "",
         ]

@@ -132,6 +132,7 @@ def _set_closer(math: str) -> str:
     math = re.sub(r"<mo(?: stretchy=\"false\")?>(&#x0007C;|&#x0002F;)</mo>", tight, math)
     math = math.replace("<mo>max</mo>", '<mo lspace="0.1em" rspace="0">max</mo>')
     math = re.sub(r"<mi>ln</mi>(?!<mo)", '<mi>ln</mi><mspace width="0.15em"/>', math)
+    math = re.sub(r"(</mi>|</msub>)<mi>ln</mi>", r'\1<mspace width="0.15em"/><mi>ln</mi>', math)
     return re.sub(r'<mn mathvariant="bold">(\d)</mn>', lambda found: f"<mn>{chr(0x1D7CE + int(found[1]))}</mn>", math)
 
 
@@ -151,8 +152,12 @@ def requests_of(text: str) -> list[str]:
 
 
 def on_post_build(config: Any) -> None:
-    """Refuse a site with a page that asks the network for something."""
+    """Refuse a site with a page that asks the network for something, and keep search quiet on a disk."""
     site = Path(config["site_dir"])
+    index = site / "search" / "search_index.json"
+    if index.exists():  # what Material asks for in its place when a page is opened from a disk
+        script = f"var __index = {index.read_text(encoding='utf-8')}"
+        index.with_suffix(".js").write_text(script, encoding="utf-8")
     for file in [*site.rglob("*.html"), *site.rglob("*.css")]:
         asked = requests_of(file.read_text(encoding="utf-8"))
         if asked:

@@ -28,6 +28,10 @@ NODES = [name for name in catalog.names() if name.startswith("node_")]
 WRITTEN_OUT = {"mnist": (6, 5, 4, 3)}
 
 
+REFEREE = (ROOT / "docs" / "referee.md").read_text(encoding="utf-8")
+SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "gradtwin" / "referee").glob("*.py")}
+
+
 def relative(page):
     """Name a page by its path in the project."""
     return str(page.relative_to(ROOT))
@@ -180,6 +184,16 @@ def test_the_map_of_the_house_is_true():
     mapped = mapped_paths((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
     assert {"tests/", "gradtwin/twin.py", "gradtwin/referee/", "manual_grads/networks/"} <= set(mapped)
     assert [path for path in mapped if not (ROOT / path).exists()] == []
+
+
+def test_the_map_of_the_house_is_whole():
+    """Every module and folder of gradtwin is on the map, and every one of the referee in its table."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    mapped = {path.rstrip("/") for path in mapped_paths(text)}
+    things = [p for p in (ROOT / "gradtwin").iterdir() if p.suffix == ".py" or any(p.glob("*.py"))]
+    assert [p.name for p in things if not p.name.startswith("__") and f"gradtwin/{p.name}" not in mapped] == []
+    in_table = set(re.findall(r"`(\w+\.py)`", text.partition("## The referee, file by file")[2]))
+    assert {path.name for path in SOURCES} - {"__init__.py"} <= in_table
 
 
 # ---- commands and code -----------------------------------------------------------------------------
