@@ -162,6 +162,13 @@ class Problem:
         return {name: probe(loss, point, name, rng) for name in self.point}
 
     @cached_property
+    def usual(self) -> dict[str, float]:
+        """The size a gradient by each argument usually has: the value, under any upstream, over the argument."""
+        scalars = [self.custom, *([self.at_other_upstream(0.0)] if self.at_other_upstream else [])]
+        size = max(abs(float(value(scalar, self.point))) for scalar in scalars)
+        return {name: size / max(scale_of(array), 1.0) for name, array in self.point.items()}
+
+    @cached_property
     def right_gradients(self) -> dict[str, Array]:
         """The right gradients: the plain function's, or what the witnesses said where they were asked about all."""
         if self.plain is not None:
@@ -336,7 +343,8 @@ def _by_plain(problem: Problem, gradients: Params, mode: str) -> Judged:
 def _by_witness(problem: Problem, gradients: Params, mode: str) -> Judged:
     """Let the witnesses judge the custom gradient."""
     rows = {
-        n: judge_by_probes(n, g, problem.wider.get(n), problem.probes[n], problem.dtype) for n, g in gradients.items()
+        n: judge_by_probes(n, g, problem.wider.get(n), problem.probes[n], problem.dtype, problem.usual[n])
+        for n, g in gradients.items()
     }
     names = sorted({one.witness for probes in problem.probes.values() for one in probes})
     what = "second derivatives" if problem.under_constant_upstream else "gradients"

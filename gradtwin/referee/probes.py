@@ -22,6 +22,7 @@ CERTAIN = 1e-5      # a witness less certain than this, relative to the gradient
 STEP = 1e-6         # of the one-sided differences at a kink
 LONGER_STEP = 1e-12  # of a second complex step
 SAME = 1e-9         # how far two complex steps may be apart, relative
+PLAINLY = 1e-6      # how far the complex step may be from a plain difference, relative
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def testify(
 ) -> witnesses.Testimony | None:
     """Ask the best witness of a function in double precision.
 
-    The complex step is believed if a step 10⁸ times as long says the same: elsewhere its noise is measured by
-    two widths of complex numbers, and TensorFlow has only one.
+    The complex step is believed if a step 10⁸ times as long says the same (elsewhere its noise is measured by
+    two widths of complex numbers, and TensorFlow has only one), and a plain difference to six digits: tf.norm
+    and its like take complex numbers and are not analytic.
     """
     testimony = witnesses.testify(loss, point, name, direction)
     if testimony is None or testimony.witness != "complex step":
@@ -89,13 +91,18 @@ def testify(
     moved[name] = moved[name] + 1j * LONGER_STEP * direction
     again = float(np.asarray(loss(moved)).imag) / LONGER_STEP
     apart = abs(again - testimony.value)
-    if not apart <= SAME * abs(testimony.value):
+    plain = sum(_one_sided(loss, point, name, direction)) / 2
+    noise = QUICK_ULPS * float(np.finfo(np.float64).eps) * abs(float(loss(point))) / STEP
+    same = apart <= SAME * abs(testimony.value)
+    if not (same and abs(plain - testimony.value) <= PLAINLY * abs(testimony.value) + noise):
         return witnesses.ridders(loss, point, name, direction)
     rounding = 8 * float(np.finfo(np.float64).eps) * abs(testimony.value)
     return replace(testimony, uncertainty=max(apart, rounding))
 
 
-def judge_by_probes(name: str, ours: Array, wider: Array | None, probes: list[Probe], dtype: str) -> TensorReport:
+def judge_by_probes(
+    name: str, ours: Array, wider: Array | None, probes: list[Probe], dtype: str, usual: float = 0.0
+) -> TensorReport:
     """Judge a gradient by what the witnesses say along some directions.
 
     Args:
@@ -104,19 +111,24 @@ def judge_by_probes(name: str, ours: Array, wider: Array | None, probes: list[Pr
         wider: the same in float64 where `ours` is float32, if the code does that.
         probes: the testimonies.
         dtype: of `ours`.
+        usual: the size a gradient of this function usually has, its value over its argument.
 
     Returns:
-        The row: "undecidable" where no witness is certain enough, "rounding" where the formula is right in
-        float64, "kink" where the value lies between the one-sided derivatives.
+        The row: "undecidable" where no witness is certain enough; "rounding" where the formula is right in
+        float64, or no further off than rounding of a gradient of the usual size; "kink" where the value lies
+        between the one-sided derivatives.
     """
     worst = Worst((0,) * ours.ndim, float(ours.flat[0]), float("nan"))
     row = TensorReport(name, ours.shape, dtype, "undecidable", float("inf"), QUICK_ULPS, worst)
-    rows = [_judge_probe(row, ours, wider, one, scale_of(ours, *_entries(probes))) for one in probes]
+    scale = scale_of(ours, *_entries(probes))
+    rows = [_judge_probe(row, ours, wider, one, scale, usual) for one in probes]
     order = ("agree", "kink", "rounding", "undecidable", "disagree")
     return max(rows, key=lambda r: (order.index(r.verdict), r.error_ulps), default=row)
 
 
-def _judge_probe(row: TensorReport, ours: Array, wider: Array | None, one: Probe, scale: float) -> TensorReport:
+def _judge_probe(
+    row: TensorReport, ours: Array, wider: Array | None, one: Probe, scale: float, usual: float
+) -> TensorReport:
     unit = ulp(scale, row.dtype) * float(np.abs(one.direction).sum())
     mine = one.component(ours)
     error = abs(mine - one.value) if np.isfinite(ours).all() else np.inf
@@ -129,7 +141,9 @@ def _judge_probe(row: TensorReport, ours: Array, wider: Array | None, one: Probe
     elif error <= slack:
         verdict = "undecidable"
     else:
-        verdict = "rounding" if wider is not None and abs(one.component(wider) - one.value) <= slack else "disagree"
+        lost = error <= QUICK_ULPS * ulp(usual, row.dtype) * float(np.abs(one.direction).sum())
+        right = wider is not None and abs(one.component(wider) - one.value) <= slack
+        verdict = "rounding" if lost or right else "disagree"
     worst = Worst(one.index, mine, one.value, one.value)
     return replace(
         row, verdict=verdict, error_ulps=error / unit, bound_ulps=slack / unit, worst=worst, scale=scale

@@ -322,3 +322,41 @@ def test_the_report_reads_as_a_report() -> None:
     assert lines[0] == "returns_none  float64  eager, graph  seed 0: disagree, blame: manual"
     assert any(line.startswith("  dscale[]: custom gradient 0.0, plain function ") for line in lines)
     assert report.to_dict()["cause_id"] == "none_returned"
+
+
+def test_a_function_that_takes_complex_numbers_without_being_analytic_is_not_misjudged() -> None:
+    """tf.norm takes |z| of a complex z; the complex step would be wrong by a little, and is refused."""
+
+    @tf.custom_gradient
+    def direction(x):
+        norm = tf.norm(x, axis=1, keepdims=True)
+        y = x / norm
+        return y, lambda dy: (dy - y * tf.reduce_sum(dy * y, axis=1, keepdims=True)) / norm
+
+    for seed in range(4):
+        x = np.random.default_rng(seed).standard_normal((3, 2))
+        report = check_custom_gradient(direction, x, order=1, seed=seed)
+        assert report.verdict == "agree", str(report)
+
+
+def test_digits_that_a_saturated_function_loses_are_no_wrong_formula() -> None:
+    """1 - tanh² cancels where tanh is nearly 1: rounding, blamed on the custom gradient, and it passes."""
+
+    @tf.custom_gradient
+    def times_tanh(x, w):
+        y = tf.tanh(x)
+        return y * w, lambda dy: (dy * w * (1 - y * y), dy * y)
+
+    x = np.array([[6.0, 7.5], [-7.0, 9.0]])
+    report = check_custom_gradient(times_tanh, x, 10 * np.ones((2, 2)), order=1)
+    assert report.verdict == "rounding" and report.blame == "manual" and report.agrees, str(report)
+
+
+def test_a_fault_at_zero_arguments_is_a_fault() -> None:
+    """Where the arguments are all zero nothing passes for rounding."""
+
+    @tf.custom_gradient
+    def shifted_exp(x):
+        return tf.exp(x), lambda dy: dy * (tf.exp(x) + 1e-9)
+
+    assert check_custom_gradient(shifted_exp, np.zeros(3), order=1).verdict == "disagree"
