@@ -17,7 +17,6 @@ from manual_grads import Array, Params
 from manual_grads.nodes import Dropout
 
 DRAWN = "drawn"
-KINDS = (*catalog.names(), *[DRAWN] * 11)  # about one case in three is a drawn network
 INPUT_SCALES = (0.01, 1.0, 255.0)
 LARGEST = {dtype: float(np.finfo(dtype).max) / 1e3 for dtype in ("float32", "float64")}
 
@@ -236,6 +235,10 @@ _MAKERS: dict[str, Callable[[Case, Generator], Point]] = {
     "relu_mlp": _relu_mlp,
     "mnist": _mnist,
 }
+
+
+NODES = tuple(name for name in catalog.names() if name.startswith("node_"))
+KINDS = (*(name for name in catalog.names() if name in (*_MAKERS, *NODES)), *[DRAWN] * 11)  # a third is drawn
 
 
 def _with_zeros(params: Params, batch: Batch, rng: Generator, *, is_network: bool) -> Point:
