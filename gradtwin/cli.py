@@ -135,7 +135,9 @@ def check(
     dtype: Annotated[Dtype | None, typer.Option(help="Only this dtype.")] = None,
     route: Annotated[Route | None, typer.Option(help="Only this way to TensorFlow's gradient.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the operating point.")] = 0,
-    thorough: Annotated[bool, typer.Option("--thorough", help="Ask the slower witnesses too.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Ask more witnesses, and check second derivatives too.")
+    ] = False,
     shrink_to: Annotated[
         Path | None,
         typer.Option(metavar="FILE.py", help="Write the smallest example that still fails, as a script."),
@@ -153,7 +155,8 @@ def check(
     with _stdout_kept_clean(json):
         twins = _asked_for(targets)
         reports = _checks(twins, dtype, route, seed, thorough)
-        done = list(reports) if json else rendering.print_checks(reports)
+        count = len(twins) * (1 if dtype else 2) * (1 if route else 3)
+        done = list(reports) if json else rendering.print_checks(reports, count)
         if shrink_to is not None:
             _write_smallest(twins, done, shrink_to, thorough)
         elif not json:

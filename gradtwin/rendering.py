@@ -6,13 +6,21 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
     from gradtwin.faults.score import FaultRow
     from gradtwin.history import History
     from gradtwin.replay import ReplayRow
+
+Row = TypeVar("Row")
 
 # A verdict's place in this row is its gravity; the colour is for terminals only.
 VERDICTS = {"agree": "green", "kink": "green", "rounding": "yellow", "undecidable": "red", "disagree": "red"}
@@ -106,18 +116,19 @@ def print_twins(rows: Sequence[dict[str, Any]]) -> None:
 # ---- check -----------------------------------------------------------------------------------------
 
 
-def print_checks(reports: Iterable[Report]) -> list[Report]:
+def print_checks(reports: Iterable[Report], count: int | None = None) -> list[Report]:
     """Print the checks of each twin as one table as soon as they are done, then the sum of it all.
 
     Args:
         reports: the checks, those of one twin in a row; they run while this iterates.
+        count: how many they will be, for the time left.
 
     Returns:
         All of them.
     """
     out = console()
     done: list[Report] = []
-    for _, checks in itertools.groupby(_with_status(reports, out), key=lambda report: report.twin):
+    for _, checks in itertools.groupby(_on_the_way(reports, out, "checking", count), key=lambda report: report.twin):
         group = list(checks)
         _print_twin_checks(group, out)
         done += group
@@ -125,17 +136,29 @@ def print_checks(reports: Iterable[Report]) -> list[Report]:
     return done
 
 
-def _with_status(reports: Iterable[Report], out: Console) -> Iterator[Report]:
-    """Show on a terminal that something goes on; write nothing of it into a pipe."""
+def _on_the_way(rows: Iterable[Row], out: Console, what: str, count: int | None) -> Iterator[Row]:
+    """Show on a terminal how many are done, how fast, and how long it takes still; write nothing of it into a pipe."""
     if not out.is_terminal:
-        yield from reports
+        yield from rows
         return
-    with out.status("comparing with TensorFlow") as status:
-        for report in reports:
-            status.update(
-                f"comparing with TensorFlow: {report.twin} done in {report.dtype} by {report.route}"
-            )
-            yield report
+    with _progress(out) as bar:
+        task = bar.add_task(what, total=count)
+        for row in rows:
+            bar.advance(task)
+            yield row
+
+
+def _progress(out: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=out, transient=True)
+
+
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s")
 
 
 def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
@@ -230,8 +253,7 @@ def training_progress(name: str, shown: bool) -> Iterator[Callable[[int, int], N
     if not (shown and out.is_terminal):
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True) as bar:
+    with _progress(out) as bar:
         task = bar.add_task(f"training {name}", total=None)
         yield lambda done, steps: bar.update(task, completed=done, total=steps)
 
@@ -390,7 +412,7 @@ def print_faults(rows: Iterable["FaultRow"], *, each: bool) -> list["FaultRow"]:
     """
     out = console()
     done: list[FaultRow] = []
-    for twin, group in itertools.groupby(rows, key=lambda row: row.twin):
+    for twin, group in itertools.groupby(_on_the_way(rows, out, "planting faults", None), key=lambda row: row.twin):
         faults = list(group)
         done += faults
         title = Text(twin, style="bold").append(f"  {_fault_score(faults)}", style="not bold")

@@ -155,8 +155,8 @@ def test_a_broken_link_stops_the_build(wrong, tmp_path):
     (docs / "index.md").write_text(f"# Home\n\n{wrong}\n")
     (docs / "commands.md").write_text("# Commands\n")
     config = load_config(
-        str(ROOT / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(tmp_path / "site"), hooks=[], extra_css=[], extra_javascript=[],
-        nav=["index.md", "commands.md"],
+        str(ROOT / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(tmp_path / "site"),
+        hooks=[], extra_css=[], extra_javascript=[], nav=["index.md", "commands.md"],
     )  # fmt: skip
     with pytest.raises(Abort):
         build(config)

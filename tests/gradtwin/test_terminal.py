@@ -204,3 +204,28 @@ def test_no_color_takes_the_colours_away(
     out = printed("check gates --dtype float64 --route tape".split())
     assert "\x1b[" in out
     assert bool(re.search(r"\x1b\[[\d;]*3\dm", out)) == coloured
+
+
+# ---- progress ----------------------------------------------------------------------------------------
+
+
+def shown_on(terminal: bool) -> str:
+    """Let three things pass while their progress is shown on a terminal, or into a pipe."""
+    stream = io.StringIO()
+    out = Console(file=stream, width=80, force_terminal=terminal)
+    assert list(rendering._on_the_way([1, 2, 3], out, "checking", 3)) == [1, 2, 3]
+    return stream.getvalue()
+
+
+def test_long_work_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() -> None:
+    """A bar with count and time left; it is wiped away at the end, and a pipe has never seen it."""
+    shown = shown_on(terminal=True)
+    assert "checking" in shown and re.search(r"[0-3]/3", shown)
+    assert shown_on(terminal=False) == ""
+
+
+@pytest.mark.parametrize(("speed", "words"), [(1234.5, "1,234/s"), (2.26, "2.3/s"), (None, "")])
+def test_the_rate_is_said_as_soon_as_it_is_known(speed: float | None, words: str) -> None:
+    """Many a second without digits, few with one."""
+    task: Any = type("Task", (), {"speed": speed, "finished_speed": None})
+    assert str(rendering._Rate().render(task)) == words
