@@ -7,11 +7,14 @@ A row belongs to the run's own directory; its numbers are the scalars `final/...
 import time
 from typing import Any
 
-from gradtwin.training_plan import Plan
+from gradtwin.training_plan import DTYPES, OPTIMIZERS, Plan
 
-# What stands in the columns; whatever may be absent is a word, so that a column is of one kind.
+# What stands in the columns; whatever may be absent is a word, so that a column is of one kind. TensorBoard shows
+# those first that are said to differ, then the others in the order of the alphabet, five in all.
 NUMBERS = ("learning_rate", "steps")
 WORDS = ("twin", "optimizer", "seed", "dtype", "batch_size", "keep", "variant")
+SHOWN = ("twin", "learning_rate", "optimizer", "seed", "dtype")
+CHOICES = {"optimizer": OPTIMIZERS, "dtype": DTYPES}
 # The directory below the run, the tag, and the column's title.
 RESULTS = (
     ("manual", "final/loss", "loss, manual"),
@@ -30,7 +33,7 @@ def settings(plan: Plan) -> dict[str, str | float]:
         "learning_rate": plan.learning_rate,
         "optimizer": plan.optimizer,
         "steps": plan.steps,
-        "seed": "the source's start" if plan.seed is None else str(plan.seed),
+        "seed": "the twin's own" if plan.seed is None else str(plan.seed),
         "dtype": plan.dtype,
         "batch_size": "all rows" if plan.batch_size is None else str(plan.batch_size),
         "keep": "no dropout" if plan.keep is None else f"{plan.keep:g}",
@@ -75,9 +78,11 @@ def _columns() -> Any:
     from tensorboard.plugins.hparams import api_pb2
 
     kinds = dict.fromkeys(WORDS, api_pb2.DATA_TYPE_STRING) | dict.fromkeys(NUMBERS, api_pb2.DATA_TYPE_FLOAT64)
-    order = ("twin", "learning_rate", *(name for name in kinds if name not in ("twin", "learning_rate")))
+    columns = [api_pb2.HParamInfo(name=name, type=kind, differs=name in SHOWN) for name, kind in kinds.items()]
+    for column in columns:
+        column.domain_discrete.extend(CHOICES.get(column.name, ()))
     return api_pb2.Experiment(
-        hparam_infos=[api_pb2.HParamInfo(name=name, type=kinds[name]) for name in order],
+        hparam_infos=columns,
         metric_infos=[
             api_pb2.MetricInfo(name=api_pb2.MetricName(group=group, tag=tag), display_name=title)
             for group, tag, title in RESULTS

@@ -190,9 +190,10 @@ class LockstepBoard:
         if self._plan.twin.task != "multiclass" or targets.shape[1] > pictures.MOST_CLASSES:
             return
         self._add_drawn(step, {"confusion_matrix": pictures.confusion_matrix(predictions, targets)})
+        name = self.directory.parent.name
         for side, scores in predictions.items():
             curves = [
-                summaries.precision_recall(f"class {k}", scores[:, k], targets[:, k] > 0.5)
+                summaries.precision_recall(f"{name}/class {k}", scores[:, k], targets[:, k] > 0.5)
                 for k in range(targets.shape[1])
             ]
             self._files[side].add(step, curves)

@@ -14,10 +14,10 @@ import numpy as np
 
 from manual_grads import Array
 
-TEXT_SIZE = 15
-MARGIN = 10
-CAPTION = TEXT_SIZE + 8
-DOT = 6
+TEXT_SIZE, NUMBER_SIZE = 13, 11
+LINE = TEXT_SIZE + 6
+GAP = 8
+DOT = 4
 
 # The palette, colours at equal steps. Blue, white, red for -1 to 1: their lightness tells the size, also in
 # grey or to a reader who confuses red and green. White to dark red for 0 to 1. Then grey from ink to paper.
@@ -85,33 +85,53 @@ def tiled(images: Array, columns: int) -> Array:
     return sheet
 
 
-def png(panels: Sequence[Panel], side: int, footer: str = "") -> tuple[bytes, tuple[int, int]]:
-    """Draw panels beside one another.
+def png(panels: Sequence[Panel], side: int, columns: int, footer: str = "") -> tuple[bytes, tuple[int, int]]:
+    """Draw panels beside and below one another.
+
+    TensorBoard shows a picture some 340 pixels wide; one that is not much wider keeps its letters legible.
 
     Args:
         panels: the heat maps.
-        side: about how many pixels each is high and wide; every cell is a whole number of pixels.
+        side: how many pixels each is high or wide at most; every cell is a whole number of pixels.
+        columns: how many stand beside one another.
         footer: a line below them.
 
     Returns:
         The PNG file and its (width, height).
     """
-    captions = [_lettering(panel.caption) for panel in panels]
-    blocks = [_enlarged(panel, max(1, side // max(panel.cells.shape))) for panel in panels]
-    widths = [max(block.shape[1], caption.shape[1]) for block, caption in zip(blocks, captions, strict=True)]
-    last_line = _lettering(footer)
-    width = max(sum(widths) + MARGIN * (len(panels) + 1), last_line.shape[1] + 2 * MARGIN)
-    below = CAPTION + max(block.shape[0] for block in blocks) + MARGIN
-    sheet = np.full((below + (CAPTION if footer else 0), width), PAPER, np.uint8)
-    left = MARGIN  # of the panel to come
-    for caption, block, wide in zip(captions, blocks, widths, strict=True):
-        _paste(sheet, caption, 0, left)
-        sheet[CAPTION - 1 : CAPTION + block.shape[0] + 1, left - 1 : left + block.shape[1] + 1] = INK
-        _paste(sheet, block, CAPTION, left)
-        left += wide + MARGIN
-    if footer:
-        _paste(sheet, last_line, below - 3, MARGIN)
+    rows = [_beside([_block(panel, side) for panel in panels[k : k + columns]]) for k in range(0, len(panels), columns)]
+    sheet = _below([*rows, *([_lettering(footer)] if footer else [])])
     return _encoded(sheet), (sheet.shape[1], sheet.shape[0])
+
+
+def _block(panel: Panel, side: int) -> Array:
+    """Draw a panel with its caption above it and a frame around it, and paper to keep it from the next one."""
+    inside = _enlarged(panel, max(1, side // max(panel.cells.shape)))
+    caption = _lettering(panel.caption)
+    height, width = inside.shape
+    block = np.full((LINE + height + 2 + GAP, max(width + 2, caption.shape[1], side) + GAP), PAPER, np.uint8)
+    _paste(block, caption, 0, 0)
+    block[LINE : LINE + height + 2, : width + 2] = INK
+    _paste(block, inside, LINE + 1, 1)
+    return block
+
+
+def _beside(blocks: Sequence[Array]) -> Array:
+    height = max(len(block) for block in blocks)
+    return np.hstack([_padded(block, height, block.shape[1]) for block in blocks])
+
+
+def _below(blocks: Sequence[Array]) -> Array:
+    width = max(block.shape[1] for block in blocks)
+    return np.pad(
+        np.vstack([_padded(block, len(block), width) for block in blocks]), ((0, 0), (GAP, 0)), constant_values=PAPER
+    )
+
+
+def _padded(block: Array, height: int, width: int) -> Array:
+    """Put paper below and to the right."""
+    rest = (0, height - block.shape[0]), (0, width - block.shape[1])
+    return np.pad(block, rest, constant_values=PAPER)
 
 
 def _paste(sheet: Array, block: Array, top: int, left: int) -> None:
@@ -130,9 +150,9 @@ def _enlarged(panel: Panel, cell: int) -> Array:
 
 
 def _write_in_cell(block: Array, text: str, corner: tuple[int, int], cell: int) -> None:
-    """Write a text in the middle of a cell, dark on light and light on dark."""
-    letters = _lettering(text)[:cell, :cell]
-    if not letters.size:
+    """Write a text in the middle of a cell, dark on light and light on dark; nothing where it has no room."""
+    letters = _lettering(text, NUMBER_SIZE)[2:-2]
+    if not letters.size or max(letters.shape) > cell:
         return
     top, left = (start + (cell - size) // 2 for start, size in zip(corner, letters.shape, strict=True))
     under = block[top : top + letters.shape[0], left : left + letters.shape[1]]
@@ -152,22 +172,23 @@ def _dot(block: Array, x: int, y: int, filled: bool) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _lettering(text: str) -> Array:
-    """Draw a text, ink on paper: [23, its width]."""
+def _lettering(text: str, size: int = TEXT_SIZE) -> Array:
+    """Draw a text, ink on paper: [19, its width]."""
     from PIL import Image, ImageDraw
 
     if not text:
-        return np.empty((CAPTION, 0), np.uint8)
-    image = Image.new("L", (int(_font().getlength(text)) + 1, CAPTION), 255)
-    ImageDraw.Draw(image).text((0, 2), text, 0, _font())
+        return np.empty((LINE, 0), np.uint8)
+    font = _font(size)
+    image = Image.new("L", (int(font.getlength(text)) + 1, LINE), 255)
+    ImageDraw.Draw(image).text((0, 1), text, 0, font)
     return (INK + np.asarray(image) // (255 // (GREY - 1))).astype(np.uint8).clip(INK, PAPER)
 
 
 @functools.cache
-def _font() -> Any:
+def _font(size: int) -> Any:
     from PIL import ImageFont
 
-    return ImageFont.load_default(TEXT_SIZE)
+    return ImageFont.load_default(size)
 
 
 def _encoded(sheet: Array) -> bytes:

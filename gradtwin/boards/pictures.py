@@ -4,7 +4,7 @@ Every picture shows the hand-written side beside TensorFlow's. Each function giv
 `gradtwin.boards.summaries.picture`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,15 @@ from gradtwin.boards.painting import Panel, amount_cells, png, signed_cells, til
 from gradtwin.twin import Batch, Twin
 from manual_grads import Array, Params
 
+Dot = tuple[float, float, bool]
 Picture = tuple[bytes, tuple[int, int]]
 Evaluate = Callable[[Batch], Params]
 
-PANEL = 220
-GRID = 44
+PANEL = 100
+GRID = 50
 MOST_UNITS = 16
-MOST_CELLS = 44
-MOST_CLASSES = 20
+MOST_CELLS = 50
+FEW_CLASSES, MOST_CLASSES = 7, 20
 MOST_ULP = 10_000.0
 TITLES = {"manual": "manual", "tensorflow": "TensorFlow"}
 
@@ -46,7 +47,7 @@ class Plane:
     """
 
     rows: Batch
-    points: list[tuple[float, float, bool]]
+    points: list[Dot]
 
 
 def plane(twin: Twin, rows: Batch) -> Plane | None:
@@ -78,7 +79,8 @@ def decision_boundary(plane: Plane, output: str, evaluate: Mapping[str, Evaluate
     panels = [
         Panel(TITLES[side], signed_cells(2 * value - 1, 1.0), dots=plane.points) for side, value in values.items()
     ]
-    return png([*panels, _difference(values["manual"], values["tensorflow"], plane.points)], PANEL)
+    difference, size = _difference(values["manual"], values["tensorflow"], plane.points)
+    return png([*panels, difference], PANEL, 3, size)
 
 
 def first_layer_weights(
@@ -93,9 +95,8 @@ def first_layer_weights(
     sheets = {side: _sheet(array, image_shape) for side, array in weights.items()}
     largest = max(_largest(sheet) for sheet in sheets.values())
     panels = [Panel(TITLES[side], signed_cells(sheet, largest)) for side, sheet in sheets.items()]
-    return png(
-        [*panels, _difference(sheets["manual"], sheets["tensorflow"])], PANEL, f"full colour is {largest:.3g}"
-    )
+    difference, size = _difference(sheets["manual"], sheets["tensorflow"])
+    return png([*panels, difference], PANEL, 3, f"full colour {largest:.3g}; {size}")
 
 
 def confusion_matrix(predictions: Mapping[str, Array], targets: Array) -> Picture:
@@ -106,13 +107,15 @@ def confusion_matrix(predictions: Mapping[str, Array], targets: Array) -> Pictur
         targets: [N, C], one-hot.
     """
     panels = [_confusion_panel(TITLES[side], confusion_counts(scores, targets)) for side, scores in predictions.items()]
-    return png(panels, max(PANEL, 28 * len(targets[0])), "down: true class, across: predicted class, from 0")
+    # Beside one another the cells of many classes would be too small for their numbers.
+    side, columns = (160, 2) if targets.shape[1] <= FEW_CLASSES else (320, 1)
+    return png(panels, side, columns, "down: true class, across: predicted class, from 0")
 
 
 def _confusion_panel(title: str, counts: Array) -> Panel:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     numbers = [[str(count) if count else "" for count in row] for row in counts.tolist()]
-    return Panel(f"{title}: {np.trace(counts)} of {counts.sum()} right", amount_cells(shares, 1.3), numbers)
+    return Panel(f"{title}: {np.trace(counts):,} of {counts.sum():,}", amount_cells(shares, 1.3), numbers)
 
 
 def confusion_counts(scores: Array, targets: Array) -> Array:
@@ -136,11 +139,11 @@ def gradient_error(manual: Params, tensorflow: Params) -> Picture:
         errors = gaps.in_ulp_by_entry(ours, tensorflow[name])
         cells = amount_cells(np.log10(1 + worst_of_blocks(_matrix(errors))), np.log10(1 + MOST_ULP))
         panels.append(Panel(f"d{name}: {errors.max(initial=0.0):.3g} ulp", cells))
-    return png(panels, PANEL // 2, f"white: equal; dark red: {MOST_ULP:,.0f} ulp or more")
+    return png(panels, PANEL, 3, f"white: equal; dark red: {MOST_ULP:,.0f} ulp or more")
 
 
 def worst_of_blocks(values: Array) -> Array:
-    """Shrink a matrix to at most 44 rows and columns by the largest entry of each block."""
+    """Shrink a matrix to at most 50 rows and columns by the largest entry of each block."""
     for axis in (0, 1):
         length = values.shape[axis]
         if length > MOST_CELLS:
@@ -149,11 +152,12 @@ def worst_of_blocks(values: Array) -> Array:
     return values
 
 
-def _difference(manual: Array, tensorflow: Array, points: list[tuple[float, float, bool]] | None = None) -> Panel:
+def _difference(manual: Array, tensorflow: Array, points: Sequence[Dot] = ()) -> tuple[Panel, str]:
+    """Draw manual - TensorFlow at full colour, and say how much that is."""
     apart = np.subtract(manual, tensorflow, dtype=np.float64)
     largest = _largest(apart)
-    caption = f"difference: {largest:.1e}" if largest else "no difference"
-    return Panel(caption, signed_cells(apart, largest), dots=points or ())
+    size = f"difference up to {largest:.1e}" if largest else "no difference at all"
+    return Panel("difference", signed_cells(apart, largest), dots=points), size
 
 
 def _largest(values: Array) -> float:

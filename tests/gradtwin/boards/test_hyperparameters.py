@@ -26,7 +26,7 @@ def test_a_row_has_every_setting():
         name: value.string_value or value.number_value for name, value in row.hparams.items()
     }
     assert values == {
-        "twin": "xor", "learning_rate": 0.01, "optimizer": "adam", "steps": 10001.0, "seed": "the source's start",
+        "twin": "xor", "learning_rate": 0.01, "optimizer": "adam", "steps": 10001.0, "seed": "the twin's own",
         "dtype": "float32", "batch_size": "all rows", "keep": "no dropout", "variant": "none",
     }  # fmt: skip
 
@@ -46,6 +46,13 @@ def test_the_columns_are_the_same_in_every_run():
     first, _ = _opened("xor")
     other, _ = _opened("mnist", data="digits", seed=1)
     assert first == other
+
+
+def test_the_columns_asked_for_first_are_shown_first():
+    """TensorBoard shows five, those first that are said to differ."""
+    columns, _ = _opened()
+    shown = {column.name for column in columns.hparam_infos if column.differs}
+    assert shown == {"twin", "learning_rate", "optimizer", "seed", "dtype"}
 
 
 def test_rows_of_equal_settings_are_told_apart():

@@ -189,14 +189,14 @@ def test_the_zoos_curves_of_precision_and_recall_end_perfect(zoo):
     for side in SIDES:
         events = _events(directory / side)
         tags = {t for t in events.Tags()["tensors"] if events.SummaryMetadata(t).plugin_data.plugin_name == "pr_curves"}
-        assert tags == {f"class {k}" for k in range(7)}
+        assert tags == {f"zoo/class {k}" for k in range(7)}
         totals = 0
         for tag in tags:
             table = tensor_util.make_ndarray(events.Tensors(tag)[-1].tensor_proto)
             totals += table[0, 0]
             assert table[0, 0] + table[1, 0] == 101
         assert totals == 101
-        mammals = tensor_util.make_ndarray(events.Tensors("class 0")[-1].tensor_proto)
+        mammals = tensor_util.make_ndarray(events.Tensors("zoo/class 0")[-1].tensor_proto)
         assert mammals[4:, 50].tolist() == [1.0, 1.0]
 
 

@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from gradtwin.boards import painting
-from gradtwin.boards.painting import CAPTION, MARGIN, Panel
+from gradtwin.boards.painting import GAP, LINE, Panel
 
+# A panel's first pixel: below the caption, inside the frame.
+TOP, LEFT = LINE + 1, GAP + 1
 BLUE, RED, DARK_RED, WHITE, GREY = (5, 48, 97), (103, 0, 31), (103, 0, 31), (247, 247, 247), (146, 146, 146)
 
 
@@ -20,12 +22,12 @@ def _decoded(encoded):
 
 def _first_cells(panel, side):
     """The colour in the middle of each cell of the first panel."""
-    encoded, (width, height) = painting.png([panel], side)
+    encoded, (width, height) = painting.png([panel], side, 3)
     pixels = _decoded(encoded)
     assert pixels.shape == (height, width, 3)
     cell = side // max(panel.cells.shape)
     rows, columns = panel.cells.shape
-    middles = pixels[CAPTION + cell // 2 :: cell, MARGIN + cell // 2 :: cell]
+    middles = pixels[TOP + cell // 2 :: cell, LEFT + cell // 2 :: cell]
     return [[tuple(colour) for colour in row] for row in middles[:rows, :columns].tolist()]
 
 
@@ -60,8 +62,8 @@ def test_a_scale_of_nothing_is_white():
 def test_numbers_stand_in_their_cells_dark_on_light_and_light_on_dark():
     """A cell with a text is no longer of one colour; one without is."""
     cells = painting.amount_cells(np.array([[0.0, 1.0], [0.0, 1.0]]), 1.0)
-    pixels = _decoded(painting.png([Panel("", cells, [["41", "7"], ["", ""]])], 80)[0])
-    panel = pixels[CAPTION : CAPTION + 80, MARGIN : MARGIN + 80]
+    pixels = _decoded(painting.png([Panel("", cells, [["41", "7"], ["", ""]])], 80, 3)[0])
+    panel = pixels[TOP : TOP + 80, LEFT : LEFT + 80]
     inside = [[panel[r : r + 40, c : c + 40].reshape(-1, 3) for c in (0, 40)] for r in (0, 40)]
     assert {(255, 255, 255), (32, 32, 32)} == {tuple(colour) for colour in inside[0][0].tolist()}
     assert {DARK_RED, (255, 255, 255)} == {tuple(colour) for colour in inside[0][1].tolist()}
@@ -72,27 +74,35 @@ def test_a_dot_is_filled_or_open():
     """In the middle of a white panel: ink, or paper with a rim of ink."""
     for filled, middle in ((True, (32, 32, 32)), (False, (255, 255, 255))):
         panel = Panel("", painting.signed_cells(np.zeros((4, 4)), 1.0), dots=[(2.0, 2.0, filled)])
-        pixels = _decoded(painting.png([panel], 40)[0])
-        y, x = CAPTION + 20, MARGIN + 20
+        pixels = _decoded(painting.png([panel], 40, 3)[0])
+        y, x = TOP + 20, LEFT + 20
         assert tuple(pixels[y, x].tolist()) == middle
-        assert tuple(pixels[y, x - 6].tolist()) == (32, 32, 32)
-        assert tuple(pixels[y, x - 8].tolist()) == WHITE
+        assert tuple(pixels[y, x - 4].tolist()) == (32, 32, 32)
+        assert tuple(pixels[y, x - 6].tolist()) == WHITE
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (4.0, 4.0), (-9.0, 2.0)])
 def test_a_dot_at_the_edge_is_cut_off(corner):
     """No error, and the picture has its size."""
     panel = Panel("", painting.signed_cells(np.zeros((4, 4)), 1.0), dots=[(*corner, True)])
-    assert painting.png([panel], 40)[1] == (40 + 2 * MARGIN, CAPTION + 40 + MARGIN)
+    assert painting.png([panel], 40, 3)[1] == (42 + 2 * GAP, TOP + 41 + GAP)
 
 
 def test_captions_have_room():
     """A caption wider than its panel pushes the next one aside; strange letters are drawn as what the font has."""
     narrow = Panel("a caption that is far wider than it", painting.signed_cells(np.zeros((2, 1)), 1.0))
-    one, (width, _) = painting.png([narrow], 20)
-    _, (twice, _) = painting.png([narrow, Panel("<b>Ω</b>", narrow.cells)], 20)
+    one, (width, _) = painting.png([narrow], 20, 3)
+    _, (twice, _) = painting.png([narrow, Panel("<b>Ω</b>", narrow.cells)], 20, 3)
     assert width > 150 and twice > width
-    assert (_decoded(one)[:CAPTION] < 100).any()
+    assert (_decoded(one)[:LINE] < 100).any()
+
+
+def test_panels_are_wrapped_into_rows():
+    """Five panels in three columns: two rows of equal height, and a line of text below."""
+    panel = Panel("", painting.signed_cells(np.zeros((2, 2)), 1.0))
+    row = LINE + 42 + GAP
+    assert painting.png([panel] * 3, 40, 3)[1] == (GAP + 3 * (42 + GAP), row)
+    assert painting.png([panel] * 5, 40, 3, "below")[1] == (GAP + 3 * (42 + GAP), 2 * row + LINE)
 
 
 def test_images_are_laid_out_in_rows():

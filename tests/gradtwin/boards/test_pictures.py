@@ -1,7 +1,10 @@
 """Pictures of a training: what is drawn is what the two sides have."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from gradtwin import catalog
 from gradtwin.boards import painting, pictures
@@ -11,10 +14,16 @@ from manual_grads.networks import xor
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The panels that were handed to the painter."""
+    """The panels that were handed to the painter, and the line below them."""
     panels = []
     right = pictures.png
-    monkeypatch.setattr(pictures, "png", lambda given, *rest: (panels.extend(given), right(given, *rest))[1])
+
+    def noted(given, side, columns, footer):
+        panels.extend(given)
+        panels.append(footer)
+        return right(given, side, columns, footer)
+
+    monkeypatch.setattr(pictures, "png", noted)
     return panels
 
 
@@ -27,9 +36,10 @@ def test_the_boundary_of_the_solved_xor_is_red_where_it_is_one(drawn):
     twin = catalog.get("xor")
     plane = pictures.plane(twin, make_plan(twin).rows)
     pictures.decision_boundary(plane, "p", {"manual": _evaluate, "tensorflow": _evaluate})
-    manual, tensorflow, difference = drawn
-    assert [panel.caption for panel in drawn] == ["manual", "TensorFlow", "no difference"]
-    assert sorted(manual.dots) == sorted([(11, 33, False), (11, 11, True), (33, 33, True), (33, 11, False)])
+    manual, tensorflow, difference, size = drawn
+    assert size == "no difference at all"
+    assert [panel.caption for panel in drawn[:3]] == ["manual", "TensorFlow", "difference"]
+    assert manual.dots == [(12.5, 37.5, False), (12.5, 12.5, True), (37.5, 37.5, True), (37.5, 12.5, False)]
     for column, row, filled in manual.dots:
         place = manual.cells[int(row), int(column)]
         assert (place > 0.9 * painting.SIGNED) if filled else (place < 0.1 * painting.SIGNED)
@@ -47,10 +57,10 @@ def test_the_difference_shows_where_the_sides_differ(drawn):
     twin = catalog.get("xor")
     plane = pictures.plane(twin, make_plan(twin).rows)
     pictures.decision_boundary(plane, "p", {"manual": _evaluate, "tensorflow": less_above})
-    difference = drawn[2]
-    assert difference.caption == "difference: 1.0e-12"
-    assert (difference.cells[:22] > 0.95 * painting.SIGNED).all()
-    assert (difference.cells[22:] == painting.SIGNED // 2).all()
+    difference, size = drawn[2:]
+    assert size == "difference up to 1.0e-12"
+    assert (difference.cells[:25] > 0.95 * painting.SIGNED).all()
+    assert (difference.cells[25:] == painting.SIGNED // 2).all()
 
 
 @pytest.mark.parametrize(
@@ -78,10 +88,10 @@ def test_the_plane_holds_all_data_even_if_a_column_never_changes():
 def test_both_sides_weights_are_on_one_scale(drawn):
     """An entry that is largest on one side only is paler on the other."""
     pictures.first_layer_weights({"manual": np.array([[1.0, -4.0]]), "tensorflow": np.array([[1.0, -2.0]])}, None)
-    manual, tensorflow, difference = drawn
+    manual, tensorflow, difference, size = drawn
     assert manual.cells[0, 0] == tensorflow.cells[0, 0]
     assert manual.cells[0, 1] == 0 < tensorflow.cells[0, 1]
-    assert difference.caption == "difference: 2.0e+00"
+    assert size == "full colour 4; difference up to 2.0e+00"
     assert difference.cells.tolist() == [[painting.SIGNED // 2, 0]]
 
 
@@ -100,7 +110,7 @@ def test_weights_of_any_shape_can_be_drawn(shape):
     """A scalar, a vector, a stranger's tensor, a matrix too large to show whole."""
     weights = np.ones(shape)
     encoded, (width, height) = pictures.first_layer_weights({"manual": weights, "tensorflow": weights}, None)
-    assert encoded.startswith(b"\x89PNG") and 100 < width < 1000 and 20 < height < 400
+    assert encoded.startswith(b"\x89PNG") and 100 < width < 400 and 20 < height < 200
 
 
 def test_confusion_counts_have_the_true_class_down(drawn):
@@ -109,8 +119,20 @@ def test_confusion_counts_have_the_true_class_down(drawn):
     scores = np.eye(3)[[0, 0, 2, 2]]
     assert pictures.confusion_counts(scores, targets).tolist() == [[2, 0, 0], [0, 0, 1], [0, 0, 1]]
     pictures.confusion_matrix({"manual": scores, "tensorflow": targets}, targets)
-    assert [panel.caption for panel in drawn] == ["manual: 3 of 4 right", "TensorFlow: 4 of 4 right"]
+    assert [panel.caption for panel in drawn[:2]] == ["manual: 3 of 4", "TensorFlow: 4 of 4"]
     assert drawn[0].numbers == [["2", "", ""], ["", "", "1"], ["", "", "1"]]
+
+
+@pytest.mark.parametrize("classes", [2, 7, 10, 20])
+def test_every_number_of_a_confusion_matrix_has_room(classes):
+    """A thousand of each class, as in MNIST's test set (up to ten classes): ink on the diagonal's dark cells."""
+    targets = np.repeat(np.eye(classes), 1000 if classes > 7 else 41, axis=0)
+    encoded, (width, _) = pictures.confusion_matrix({"manual": targets, "tensorflow": targets}, targets)
+    pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+    assert width <= 360
+    cell = (160 if classes <= 7 else 320) // classes
+    first = pixels[painting.LINE + 1 :, painting.GAP + 1 :][:cell, :cell]
+    assert (len(np.unique(first.reshape(-1, 3), axis=0)) > 1) is (classes <= 10)
 
 
 def test_the_gradients_error_is_drawn_in_ulp_entry_by_entry(drawn):
@@ -119,7 +141,7 @@ def test_the_gradients_error_is_drawn_in_ulp_entry_by_entry(drawn):
     wrong = {"W": right["W"].copy(), "b": np.array([1.0, np.inf])}
     wrong["W"][1, 2] += 2 * np.spacing(1.0)
     pictures.gradient_error(right, wrong)
-    weights, biases = drawn
+    weights, biases, _ = drawn
     assert (weights.caption, biases.caption) == ("dW: 2 ulp", "db: inf ulp")
     white = painting.SIGNED
     assert (weights.cells == white).sum() == 5 and weights.cells[1, 2] > white
@@ -131,8 +153,8 @@ def test_a_large_gradient_is_drawn_by_the_worst_entry_of_each_block():
     errors = np.zeros((512, 700))
     errors[300, 555] = 9.0
     shrunk = pictures.worst_of_blocks(errors)
-    assert shrunk.shape == (44, 44)
-    assert (shrunk == 9.0).sum() == 1 and shrunk[300 * 44 // 512, 555 * 44 // 700] == 9.0
+    assert shrunk.shape == (50, 50)
+    assert (shrunk == 9.0).sum() == 1 and shrunk[300 * 50 // 512, 555 * 50 // 700] == 9.0
     small = np.arange(6.0).reshape(2, 3)
     assert pictures.worst_of_blocks(small) is small
 
