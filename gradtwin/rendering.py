@@ -343,10 +343,11 @@ def print_replay(rows: Sequence["ReplayRow"]) -> None:
         out.print(Padding(Text(row.note, style="dim"), (0, 0, 0, 2)))
         has_print = isinstance(next(_flat(row.printed, row.printed)), str)
         first = "printed" if has_print else "expected"
+        table = _table("", "")
         for name, value in ((first, row.printed), ("manual", row.manual), ("TensorFlow", row.tensorflow)):
             if value is not None:
-                line = Text(f"  {name:<12}{_first_numbers(row.printed, value)}")
-                out.print(line, overflow="ellipsis", no_wrap=True)
+                table.add_row(f"  {name:<10}", _first_numbers(row.printed, value))
+        _print_table(table, out)
     out.print(_replay_summary(rows))
 
 

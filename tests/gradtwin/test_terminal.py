@@ -150,7 +150,7 @@ def test_completion_can_be_installed(printed: Any) -> None:
 
 # ---- width, colour, pipe -----------------------------------------------------------------------------
 
-SHOWN = ["", "list", "check xor --dtype float64 --route tape", "train xor --steps 5", "replay 001-handset"]
+SHOWN = ["", "list", "check xor --dtype float64 --route tape", "train xor --steps 5", "replay 001-handset 001-nn-h"]
 
 
 @pytest.mark.parametrize("words", SHOWN)
