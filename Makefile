@@ -1,5 +1,6 @@
 ## make demo      see it work: every twin checked, two of them trained
 ## make test      pass the tests
+## make browser   pass the tests that need a browser: Debian's chromium and chromium-driver
 ## make docs      the documentation as a site, in build/site
 ## make lint, make types, make coverage, make wheel, make clean
 ## Each makes its own environment in .venv first; the second time that is already there.
@@ -8,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test docs lint types coverage wheel clean
+.PHONY: help demo test browser docs lint types coverage wheel clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -36,6 +37,16 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[browser]'
+	@touch $@
+
+# Without a browser this fails: a test that was not run has not passed.
+browser: $(VENV)/.installed-browser
+	@for program in chromium chromedriver; do command -v $$program >/dev/null || \
+		{ echo "No $$program here, the browser tests were not run: apt-get install chromium chromium-driver" >&2; exit 1; }; done
+	$(BIN)/python -m pytest tests/browser -m browser
 
 # The command reference and the code on the derivation pages are written anew first.
 docs: $(VENV)/.installed-dev
