@@ -9,6 +9,9 @@ import numpy as np
 
 from gradtwin.errors import InputError
 
+# File systems take 255 bytes for a name; a run's name has several parts.
+MOST_BYTES = 80
+
 
 def run_name(
     *,
@@ -43,8 +46,9 @@ def run_name(
 
 
 def as_directory_name(name: str) -> str:
-    """Make a name that stays inside its directory: letters, digits and `._+-`, no leading dot."""
-    return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"
+    """Make a name that stays inside its directory: letters, digits and `._+-`, no leading dot, not too long."""
+    kept = re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"
+    return kept.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
 @contextmanager

@@ -59,12 +59,20 @@ def where_to_look(port: int) -> str:
     """
     _, _, address, ssh_port = (os.environ.get("SSH_CONNECTION", "").split() + [""] * 4)[:4]
     option = f"-p {ssh_port} " if ssh_port not in ("", "22") else ""
-    target = f"{getpass.getuser()}@{address or socket.gethostname()}"
+    target = _user() + (address or socket.gethostname())
     return (
         f"TensorBoard: http://localhost:{port} (it takes some seconds; Ctrl-C ends it)\n"
         f"From another machine: ssh -L {port}:{HOST}:{port} {option}{target}\n"
         f"and open the same address there."
     )
+
+
+def _user() -> str:
+    """Give the user's name and an @, or nothing where a process runs under a number without a name."""
+    try:
+        return f"{getpass.getuser()}@"
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 def has_runs(logdir: str | Path) -> bool:

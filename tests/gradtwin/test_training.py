@@ -318,6 +318,33 @@ def test_a_second_run_gets_a_directory_of_its_own(tmp_path):
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_two_trainings_at_once_do_not_mix(tmp_path):
+    """Two processes with equal settings, started together into one directory: a run each, whole and equal."""
+    code = f"from gradtwin import training; training.train('xor', steps=60, log_every=20, logdir={str(tmp_path)!r})"
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    runs = sorted((tmp_path / "xor").iterdir())
+    assert [run.name[-6:] for run in runs] == ["run001", "run002"]
+    curves = [
+        [(point.step, point.value) for point in _events(run / side).Scalars("loss")] for run in runs for side in SIDES
+    ]
+    assert [step for step, _ in curves[0]] == [0, 20, 40, 60]
+    assert curves[0] == curves[2] and curves[1] == curves[3]
+    assert all(len(list(folder.glob("*tfevents*"))) == 1 for run in runs for folder in (run, run / "manual"))
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../up", "..", ".", "<b>bold</b>", "x" * 300, "a\nb", "con:sole"])
+def test_whatever_a_twin_is_called_its_run_stays_in_the_log_directory(tmp_path, name):
+    """And its own name stands in the settings."""
+    twin = dataclasses.replace(catalog.get("gates"), name=name)
+    history = training.train(twin, steps=2, logdir=tmp_path / "logs")
+    directory = Path(history.directory).resolve()
+    assert directory.parent.parent == tmp_path.resolve() / "logs"
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    (text,) = _events(directory).Tensors("settings")
+    assert f"twin           {name.splitlines()[0]}" in text.tensor_proto.string_val[0].decode()
+
+
 def test_without_logdir_nothing_is_written(tmp_path, monkeypatch):
     """The run has a name and no directory."""
     monkeypatch.chdir(tmp_path)

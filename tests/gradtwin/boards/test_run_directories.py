@@ -40,6 +40,8 @@ def test_names_sort_by_learning_rate():
         ("", "_"),
         ("<b>", "_b_"),
         ("F000-1+2", "F000-1+2"),
+        ("x" * 300, "x" * 80),
+        ("Ω" * 300, "Ω" * 40),
     ],
 )
 def test_a_name_stays_inside_its_directory(name, directory):

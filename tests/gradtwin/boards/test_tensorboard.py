@@ -2,21 +2,24 @@
 
 import json
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 
 import pytest
+import tensorflow as tf
 
 from gradtwin import boards, training
+from gradtwin.boards import summaries, tensorboard
+from gradtwin.boards.event_file import EventFile
 from gradtwin.errors import InputError
 
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+SIDES = ("manual", "tensorflow")
 
 
 def _get(url):
@@ -37,22 +40,107 @@ def _wait_for(question, seconds=90):
     raise AssertionError("TensorBoard did not answer")
 
 
-def test_tensorboard_shows_both_sides_of_a_run(tmp_path):
-    """Started on real files it lists both runs and gives the loss that the history has."""
-    history = training.train("xor", steps=20, log_every=10, logdir=tmp_path)
-    port = _free_port()
+def _leave_what_others_wrote(logdir):
+    """Runs of an older version and of another program, a half-written file, and what is no event file at all."""
+    for side in SIDES:
+        older = EventFile(logdir / "xor" / "lr0.1-gd-100steps-float64-run001" / side)
+        older.add(0, [summaries.scalar("loss", 0.75), summaries.scalar("gap/W1", 0.0)])
+        older.add(1, [summaries.histogram("layer1/weights", [1.0, 2.0])])
+        older.close()
+    with tf.summary.create_file_writer(str(logdir / "another program")).as_default():
+        tf.summary.scalar("loss", 3.0, step=1)
+        tf.summary.text("check", "another's text", step=1)
+    half = EventFile(logdir / "half" / "manual")
+    for step in range(5):
+        half.add(step, [summaries.scalar("loss", step)])
+    half.close()
+    half.path.write_bytes(half.path.read_bytes()[:-7])
+    (logdir / "noise").mkdir()
+    (logdir / "noise" / "events.out.tfevents.1.host").write_bytes(b"this is no event file " * 100)
+    (logdir / "notes.txt").write_text("mine")
+
+
+def test_tensorboard_shows_a_run_beside_whatever_else_lies_there(tmp_path):
+    """Both sides of a new run, an older version's, another program's and the whole part of a half-written file."""
+    _leave_what_others_wrote(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    history = training.train("xor", steps=100, log_every=50, logdir=tmp_path)
+    assert history.run == "lr0.1-gd-100steps-float64-run002"
+    assert {path: path.read_bytes() for path in before} == before
+    port = tensorboard.free_port()
     process = boards.launch(tmp_path, port)
     try:
         root = f"http://127.0.0.1:{port}/data/plugin/scalars"
-        runs = {f"xor/{history.run}/{side}" for side in ("manual", "tensorflow")}
-        _wait_for(lambda: runs <= {run for run, tags in _get(f"{root}/tags").items() if "loss" in tags})
-        for side in ("manual", "tensorflow"):
+        older = "xor/lr0.1-gd-100steps-float64-run001"
+        runs = {f"xor/{history.run}/{side}" for side in SIDES} | {f"{older}/manual", "another program", "half/manual"}
+        _wait_for(lambda: runs <= set(_get(f"{root}/tags")))
+        assert not any(run.startswith("noise") for run in _get(f"{root}/tags"))
+        for side in SIDES:
             points = _get(f"{root}/scalars?run=xor%2F{history.run}%2F{side}&tag=loss")
-            assert [step for _, step, _ in points] == [0, 10, 20]
+            assert [step for _, step, _ in points] == [0, 50, 100]
             assert [value for *_, value in points] == pytest.approx(history.logged[f"loss_{side}"], rel=1e-6)
+        assert [step for _, step, _ in _get(f"{root}/scalars?run=half%2Fmanual&tag=loss")] == [0, 1, 2, 3]
+        assert _get(f"http://127.0.0.1:{port}/data/plugin/custom_scalars/layout")["category"]
     finally:
         process.terminate()
         process.wait(20)
+
+
+# ---- what is said on the terminal -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("connection", "target"),
+    [
+        ("", f"ada@{socket.gethostname()}"),
+        ("10.0.0.9 50000 10.0.0.5 22", "ada@10.0.0.5"),
+        ("10.0.0.9 50000 10.0.0.5 2222", "-p 2222 ada@10.0.0.5"),
+        ("fe80::9 50000 fe80::5 22", "ada@fe80::5"),
+    ],
+)
+def test_the_tunnel_for_another_machine_is_right(monkeypatch, connection, target):
+    """The port here, 127.0.0.1 as seen from this machine, and this machine as ssh reached it, else by its name."""
+    monkeypatch.setenv("SSH_CONNECTION", connection)
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    lines = tensorboard.where_to_look(6007).splitlines()
+    assert "http://localhost:6007" in lines[0]
+    assert lines[1] == f"From another machine: ssh -L 6007:127.0.0.1:6007 {target}"
+
+
+def test_without_a_user_name_the_tunnel_names_the_machine(monkeypatch):
+    """A container may run under a number that has no name."""
+
+    def nobody():
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert tensorboard.where_to_look(6006).splitlines()[1].endswith(f" {socket.gethostname()}")
+
+
+@pytest.mark.parametrize("port", ["0", None])
+def test_the_command_says_where_to_look_and_that_there_is_nothing_yet(tmp_path, port):
+    """In a pipe, without a browser or a display; with port 0 the address has the port that was found."""
+    words = [sys.executable, "-m", "gradtwin", "board", "--logdir", str(tmp_path)]
+    port = port or str(tensorboard.free_port())
+    quiet = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "BROWSER", "SSH_CONNECTION")}
+    with subprocess.Popen(
+        [*words, "--port", port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=quiet
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(4)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    (found,) = re.findall(r"http://localhost:(\d+)", lines[0])
+    assert int(found) > 0 and (port == "0" or found == port)
+    assert f"ssh -L {found}:127.0.0.1:{found} " in lines[1]
+    assert lines[3].startswith(f"There are no runs in {tmp_path} yet: gradtwin train xor")
+
+
+def test_a_directory_with_a_run_has_runs(tmp_path):
+    """However deep."""
+    assert not tensorboard.has_runs(tmp_path)
+    EventFile(tmp_path / "xor" / "run" / "manual").close()
+    assert tensorboard.has_runs(tmp_path)
 
 
 def test_tensorboard_is_bound_to_this_machine_and_quiet(tmp_path, monkeypatch):
@@ -60,11 +148,13 @@ def test_tensorboard_is_bound_to_this_machine_and_quiet(tmp_path, monkeypatch):
     started = []
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     monkeypatch.setattr(boards.tensorboard.subprocess, "Popen", started.append)
-    port = _free_port()
+    port = tensorboard.free_port()
     boards.launch(tmp_path, port)
     (command,) = started
     assert command[1] == "-c" and "run_main()" in command[2]
-    assert command[3:] == ["--logdir", str(tmp_path), "--host", "127.0.0.1", "--port", str(port)]
+    options = dict(zip(command[3::2], command[4::2], strict=True))
+    assert (options["--logdir"], options["--host"], options["--port"]) == (str(tmp_path), "127.0.0.1", str(port))
+    assert "images=100" in options["--samples_per_plugin"]
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
 
 
