@@ -33,6 +33,7 @@ CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 Dtype = Literal["float64", "float32"]
 Route = Literal["tape", "gradients", "xla"]
 Optimizer = Literal["gd", "adam"]
+Form = Literal["html", "md", "json", "junit"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 app = typer.Typer(
@@ -313,6 +314,39 @@ def score_faults(
     else:
         done = rendering.print_faults(rows, each=bool(names))
     if not all(row.caught for row in done):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command("report", epilog="Example: gradtwin report gates neuron --output report.html")
+def write_report(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME | FILE.py[:OBJECT]]...",
+            help="What to report on; every twin if absent.",
+            autocompletion=_twins_that_begin_with,
+        ),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(help="The file, report.html if absent; give it more than once for several forms of one report."),
+    ] = None,
+    format: Annotated[
+        Form | None, typer.Option(help="What the file holds; by its name's ending if absent.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write verdicts, error maps, trainings and planted faults into one file: for a browser, a pull request or CI."""
+    from gradtwin import rendering
+    from gradtwin.reporting.dossier import gather
+    from gradtwin.reporting.forms import arrange, write_all
+
+    files = arrange(output or [Path("report.html")], format, force=force)
+    with _stdout_kept_clean(json=True), rendering.telling() as tell:
+        dossier = gather(_asked_for(names), progress=tell)
+    write_all(dossier, files, force=force)
+    rendering.print_report_files(dossier, list(files))
+    if not dossier.passed:
         raise typer.Exit(CHECK_FAILED)
 
 

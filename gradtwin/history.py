@@ -76,6 +76,11 @@ class History:
     directory: str | None = None
     note: str = ""
 
+    def _repr_html_(self) -> str:
+        from gradtwin.reporting.notebook import history_html
+
+        return history_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the row of `gradtwin train --json`.
 

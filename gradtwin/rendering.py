@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gradtwin.faults.score import FaultRow
     from gradtwin.history import History
     from gradtwin.replay import ReplayRow
+    from gradtwin.reporting.dossier import Dossier
 
 Row = TypeVar("Row")
 
@@ -231,6 +233,17 @@ def waiting(what: str, shown: bool) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def telling() -> Iterator[Callable[[str], None] | None]:
+    """Give a function that shows on a terminal what is being done; None where there is none."""
+    out = console()
+    if not out.is_terminal:
+        yield None
+        return
+    with out.status("beginning") as status:
+        yield status.update
+
+
 # ---- explain ---------------------------------------------------------------------------------------
 
 
@@ -241,6 +254,19 @@ def print_explanation(explanation: "Explanation") -> None:
     out = console()
     for text, style in lines_of(explanation, min(out.width, 100)):
         out.print(Text(text, style=style), soft_wrap=True)
+
+
+# ---- report ----------------------------------------------------------------------------------------
+
+
+def print_report_files(dossier: "Dossier", files: Sequence[Path]) -> None:
+    """Say in one line what came of the report, then where it lies."""
+    from gradtwin.reporting.words import headline
+
+    out = console()
+    out.print(Text(headline(dossier), style="green" if dossier.passed else "red"), soft_wrap=True)
+    for file in files:
+        out.print(Text(f"  {file}  {math.ceil(file.stat().st_size / 1000):,} kB"), soft_wrap=True)
 
 
 # ---- train -----------------------------------------------------------------------------------------

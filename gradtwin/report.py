@@ -109,6 +109,11 @@ class Report:
         if not self.agrees:
             raise Disagreement(str(self))
 
+    def _repr_html_(self) -> str:
+        from gradtwin.reporting.notebook import report_html
+
+        return report_html(self)
+
     def __str__(self) -> str:
         return "\n".join([_headline(self), *_table(self), *failure_lines(self), *self.notes])
 

@@ -90,6 +90,11 @@ class Twin:
                     "forward(params, *batch) -> (loss, cache) and backward(params, cache) -> gradients."
                 )
 
+    def _repr_html_(self) -> str:
+        from gradtwin.reporting.notebook import twin_html
+
+        return twin_html(self)
+
     def start(self, seed: int | None = None) -> Params:
         """Give the parameters training starts from: the source's own (seed None), or drawn from a seed."""
         if seed is None and self.source_start is not None:

@@ -85,7 +85,7 @@ def formulas_of(manual: Any, params: Iterable[str]) -> PageFormulas:
         values, gradients = _split(_formulas(inspect.getdoc(node) or ""))
         return PageFormulas(values, {"dy": "g"} | gradients, depth)
     code = getattr(manual, "backward", None)
-    page = _docstring(manual)
+    page = page_of(manual)
     forward, backward = _block(page, "Forward"), _block(page, "Backward")
     beside = _split(_formulas(_comments(code)))
     return PageFormulas(
@@ -95,12 +95,15 @@ def formulas_of(manual: Any, params: Iterable[str]) -> PageFormulas:
 
 def first_sentence(manual: Any) -> str:
     """Give the first line of a side's docstring, without its formulas."""
-    text = inspect.getdoc(getattr(manual, "node", None)) or _docstring(manual) or ""
+    text = page_of(manual)
     return text.strip().partition("\n")[0] if _block(text, "Forward") else ""
 
 
-def _docstring(manual: Any) -> str:
-    """Find the docstring of the page: the module's, or that of the module its backward is written in."""
+def page_of(manual: Any) -> str:
+    """Find a side's docstring: the node's, the module's or class's, or that of the module its backward stands in."""
+    node = getattr(manual, "node", None)
+    if node is not None:
+        return inspect.getdoc(node) or ""
     own = inspect.getdoc(manual) if inspect.ismodule(manual) or inspect.isclass(manual) else None
     if own:
         return own
