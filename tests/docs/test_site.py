@@ -181,7 +181,7 @@ def test_a_display_formula_within_a_paragraph_is_refused():
 def texts(notebook):
     """Give what each code cell of a notebook prints, numbers and the kernel's names for cells aside."""
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    outputs = [[o.get("text", o.get("data", {}).get("text/plain", "")) for o in cell["outputs"]] for cell in cells]
+    outputs = [[o.get("text", o.get("data", {}).get("text/html", "")) for o in cell["outputs"]] for cell in cells]
     printed = ["".join("".join(text) for text in cell) for cell in outputs]
     return [re.sub(r"\s+", " ", re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", text)) for text in printed]
 
