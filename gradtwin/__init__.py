@@ -6,6 +6,7 @@ from gradtwin.errors import Disagreement, InputError
 from gradtwin.explain import explain
 from gradtwin.history import History
 from gradtwin.keras_side import keras_params, keras_reference
+from gradtwin.referee.operating_point import better_point
 from gradtwin.report import Report
 from gradtwin.shrink import shrink, shrink_gradients
 from gradtwin.training import train
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "TrainingDefaults",
     "Twin",
+    "better_point",
     "check",
     "check_custom_gradient",
     "check_gradients",

@@ -43,10 +43,14 @@ def _all_zero(reference: ReferenceRun, params: Params) -> bool:
 
 
 def with_blind_spots(report: Report, params: Params, batch: Params, manual: ManualRun) -> Report:
-    """Say which faults this point could not have shown."""
+    """Say which faults this point could not have shown, and where to get one that can."""
     gradients = {name: np.asarray(gradient) for name, gradient in manual.gradients.items()}
     spots = blind_spots(params, batch, manual.cache, gradients)
-    return replace(report, notes=report.notes + tuple(f"This point cannot show: {spot.message}" for spot in spots))
+    notes = [f"This point cannot show: {spot.message}" for spot in spots]
+    if spots:
+        names = ", ".join(f"{name!r}: {name}" for name in batch)
+        notes.append(f"A point that can: params, batch = gradtwin.better_point(params, {{{names}}}, rng)")
+    return replace(report, notes=(*report.notes, *notes))
 
 
 def with_second_order(report: Report, rows: Sequence[PropertyRow]) -> Report:

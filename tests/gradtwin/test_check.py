@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradtwin import Disagreement, InputError, Twin, catalog, check, check_gradients
+from gradtwin import Disagreement, InputError, Twin, better_point, catalog, check, check_gradients
 from manual_grads.networks import xor
 
 
@@ -114,10 +114,14 @@ def test_a_gradient_that_is_zero_everywhere_is_no_agreement():
     assert report.verdict == "undecidable" and not report.agrees
 
 
-def test_a_blind_spot_of_the_point_is_said():
-    """One example cannot tell a sum from a mean."""
+def test_a_blind_spot_of_the_point_is_said_and_a_better_point_offered():
+    """One example cannot tell a sum from a mean; the point drawn as the note says can, and agrees."""
     report = check_gradients(line, line_reference, PARAMS, ROWS[:1])
-    assert any(note.startswith("This point cannot show") for note in report.notes)
+    assert any(note.startswith("This point cannot show: The batch has one example") for note in report.notes)
+    assert report.notes[-1] == "A point that can: params, batch = gradtwin.better_point(params, {'x': x}, rng)"
+    params, batch = better_point(PARAMS, {"x": ROWS[:1]}, np.random.default_rng(0))
+    better = check_gradients(line, line_reference, params, *batch.values())
+    assert better.agrees and len(batch["x"]) > 1 and not better.notes
 
 
 def test_a_tensor_the_reference_does_not_name_is_said_to_be_not_compared():
