@@ -2,11 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from gradtwin.reporting.documents import json_document, junit_document
 from gradtwin.reporting.dossier import Dossier
 from gradtwin.reporting.markdown import markdown
+from gradtwin.reporting.page import html_page
+from gradtwin.reporting.words import headline
 
 
 def refuse(constant: str) -> None:
@@ -45,8 +48,6 @@ def test_the_junit_has_a_case_for_each_check_and_fault(dossier: Dossier) -> None
 
 def test_what_xml_cannot_hold_is_replaced(right: Dossier) -> None:
     """A control character in a name would make the document unreadable for every parser."""
-    from dataclasses import replace
-
     odd = replace(right, pages=(replace(right.pages[0], target="a\x00\x1bb\ud800"),))
     root = ElementTree.fromstring(junit_document(odd).encode("utf-8"))
     assert root.findall("testsuite")[0].get("name") == "a\ufffd\ufffdb\ufffd"
@@ -79,3 +80,15 @@ def test_a_fence_is_longer_than_any_run_of_backticks_in_it(dossier: Dossier) -> 
         elif opened == line:
             opened = None
     assert opened is None
+
+
+def test_a_planted_fault_that_stays_unseen_fails_the_report(right: Dossier) -> None:
+    """Every form says it: the headline, the table, the case of JUnit; digits lost are said too, and pass."""
+    row = replace(right.pages[1].faults[0], caught=False, verdict="agree")
+    missed = replace(right, pages=(replace(right.pages[1], faults=(row,)),))
+    assert not missed.passed and "1 planted fault stayed unseen" in headline(missed)
+    failure = ElementTree.fromstring(junit_document(missed)).find(".//failure")
+    assert failure is not None and failure.get("type") == "missed"
+    assert "agree: missed" in markdown(missed) and 'class="missed"' in html_page(missed)
+    lost = replace(right.pages[1], reports=(replace(right.pages[1].reports[0], verdict="rounding"),), seconds=(0.1,))
+    assert "digits were lost in xor" in headline(replace(right, pages=(lost,)))
