@@ -11,6 +11,8 @@ before; it should name its reference by a string, so that listing it does not lo
 """
 
 import functools
+import os
+import sys
 from collections.abc import Collection
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
@@ -55,9 +57,27 @@ def load(name: str, built_in: Collection[str]) -> Twin:
 def declared() -> dict[str, list[EntryPoint]]:
     """Find the entry points of the group, by name; several under one name are a clash."""
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
+    for point in _entry_points(_places()):
         found.setdefault(point.name, []).append(point)
     return found
+
+
+@functools.lru_cache(maxsize=4)
+def _entry_points(places: tuple[tuple[str, int | None], ...]) -> tuple[EntryPoint, ...]:
+    """Read the group's entry points; it takes milliseconds, so it is done once for each state of the path."""
+    return tuple(entry_points(group=GROUP))
+
+
+def _places() -> tuple[tuple[str, int | None], ...]:
+    """Name the folders packages are found in, each with the time of its last change."""
+    return tuple((folder, _changed(folder)) for folder in sys.path)
+
+
+def _changed(folder: str) -> int | None:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:  # a path entry need not exist
+        return None
 
 
 def _require_free(name: str, built_in: Collection[str]) -> None:

@@ -83,6 +83,13 @@ def test_a_declared_twin_stands_in_the_catalogue_after_the_built_in_ones(site: P
     assert catalog.get("tanh").loss == "sum tanh(w x)"
 
 
+def test_a_package_installed_while_python_runs_is_found(site: Path) -> None:
+    """The entry points are read once for each state of the path, and again when a folder on it changed."""
+    assert "tanh" not in catalog.names()
+    install(site, "tanh = tanh_twin:TWIN")
+    assert "tanh" in catalog.names()
+
+
 def test_a_declared_twin_is_checked_by_its_name(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A right one agrees, a wrong one fails and is told how to see it again by that name."""
     install(site, "tanh = tanh_twin:TWIN\nwrong = tanh_twin:WRONG")
