@@ -103,7 +103,9 @@ def check_gradients(
     if not callable(manual):
         raise InputError(f"The manual function: expected a function, got {_describe(manual)}.")
     if not isinstance(params, Mapping) or not params:
-        raise InputError(f"params: expected a dictionary of arrays, got {_describe(params)}.")
+        came = "an empty one" if isinstance(params, Mapping) else _describe(params)
+        raise InputError(f"params: expected a dictionary of arrays, got {came}.")
+    params = {name: np.asarray(array) for name, array in params.items()}
     dtypes = {str(np.asarray(p).dtype) for p in params.values()}
     if len(dtypes) > 1:
         raise InputError(f"params: expected arrays of one dtype, got {', '.join(sorted(dtypes))}: cast them to one.")
@@ -310,7 +312,10 @@ def _validate_gradients(manual: ManualRun, params: Params, batch: Params) -> Non
         if gradient.shape != tensor.shape:
             raise InputError(f"Gradient of {name}: expected shape {tensor.shape}, got {gradient.shape}.")
         if gradient.dtype != tensor.dtype:
-            raise InputError(f"Gradient of {name}: expected dtype {tensor.dtype}, got {gradient.dtype}.")
+            raise InputError(
+                f"Gradient of {name}: expected dtype {tensor.dtype}, got {gradient.dtype}: cast it, or look for "
+                "a numpy scalar such as np.sqrt(3), which is float64; float(np.sqrt(3)) takes the array's dtype."
+            )
 
 
 def _cast(arrays: Mapping[str, Array], dtype: str) -> Params:

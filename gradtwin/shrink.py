@@ -239,7 +239,7 @@ class _Search:
 
 
 def _way(report: Report) -> tuple[Any, ...]:
-    return report.agrees, report.verdict, report.blame, report.first_wrong
+    return report.agrees, report.verdict, report.blame, report.first_wrong, report.cause_id
 
 
 def _point_of_widths(twin: Twin, widths: tuple[int, ...], seed: int) -> Point:

@@ -36,11 +36,12 @@ def output_tags(
     Returns:
         tag -> name, in the order of the layers.
     """
+    not_computed = {*parameters, *inputs}
     layers = {_split(name)[1] for name in parameters}
     last: dict[int, str] = {}
     for name in values:
         layer = _split(name)[1]
-        if name not in inputs and re.search(r"\d$", name) and layer in layers:
+        if name not in not_computed and re.search(r"\d$", name) and layer in layers:
             last[layer] = name
     if output in values:
         last[max(layers)] = output

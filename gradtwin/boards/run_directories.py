@@ -13,6 +13,12 @@ from gradtwin.errors import InputError
 MOST_BYTES = 80
 
 
+def _in_full(number: float) -> str:
+    """Write a number without an exponent where that is at most 20 characters, else with one."""
+    full = np.format_float_positional(number, trim="-")
+    return full if len(full) <= 20 else repr(float(number))
+
+
 def run_name(
     *,
     learning_rate: float,
@@ -33,7 +39,7 @@ def run_name(
         For example `lr0.001-adam-1800steps-batch100-keep0.7-seed0-float32`.
     """
     parts = [
-        f"lr{np.format_float_positional(learning_rate, trim='-')}",
+        f"lr{_in_full(learning_rate)}",
         optimizer,
         f"{steps}steps",
         f"batch{batch_size}" if batch_size else "",

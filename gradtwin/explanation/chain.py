@@ -256,13 +256,22 @@ def _worst(ours: Array, errors: Array | None) -> tuple[int, ...]:
 def _right_hand_side(line: str, name: str) -> str:
     """Take what a line of code assigns, or puts under a key: the formula of a page that has none."""
     try:
-        tree = ast.parse(line if "=" in line or line.startswith("return") else f"{{{line}}}").body[0]
+        statements = ast.parse(line if "=" in line or line.startswith("return") else f"{{{line}}}").body
     except SyntaxError:
-        return line
+        return ""
+    if len(statements) > 1:
+        statements = [statement for statement in statements if _assigns(statement, name)]
+    tree = statements[0] if len(statements) == 1 else None
     value = getattr(tree, "value", None)
     if isinstance(value, ast.Dict):
         value = next((v for k, v in zip(value.keys, value.values, strict=True) if _is_key(k, name)), None)
     return "" if value is None else ast.unparse(value)
+
+
+def _assigns(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement gives a value to `name` or `d<name>`."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return any(isinstance(target, ast.Name) and target.id in (name, f"d{name}") for target in targets)
 
 
 def _is_key(key: ast.expr | None, name: str) -> bool:

@@ -61,14 +61,28 @@ def _kinks(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[
         yield Change({number: other}, "kink_convention", text)
 
 
+_DIVISIONS = ("divide", "true_divide", "reciprocal", "power", "float_power", "sqrt", "log")
+
+
 def _epsilons(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[Change]:
     if operation.label not in ("add.__call__", "subtract.__call__", "maximum.__call__", "clip"):
         return
     small = [a for a in operation.args if isinstance(a, float) and 0 < abs(a) <= 0.01]
     if small and first_slot(operation) is not None:
-        yield Change(
-            {number: left_out(operation)}, "epsilon", f"has {small[0]:g} in a denominator{line_text(operation)}"
-        )
+        divided = _feeds_a_division(step, number)
+        text = f"has {small[0]:g} {'in a denominator' if divided else 'added'}{line_text(operation)}"
+        yield Change({number: left_out(operation)}, "unknown" if number == step.last else "epsilon", text)
+
+
+def _feeds_a_division(step: Step, number: int) -> bool:
+    """Whether what an operation makes is divided by, or goes into a root or a logarithm, before the step's end."""
+    reached = {number}
+    for later in step.order:
+        if later > number and not step.reads[later].isdisjoint(reached):
+            reached.add(later)
+            if step.operations[later].label.startswith(_DIVISIONS):
+                return True
+    return False
 
 
 def _axes(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[Change]:

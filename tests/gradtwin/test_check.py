@@ -184,7 +184,7 @@ def test_unknown_settings_are_refused(arguments, message):
 @pytest.mark.parametrize(
     ("params", "batch", "message"),
     [
-        ({}, ROWS, "params: expected a dictionary of arrays"),
+        ({}, ROWS, "params: expected a dictionary of arrays, got an empty one"),
         (None, ROWS, "params: expected a dictionary of arrays, got None"),
         ({"w": np.array([1, 2])}, ROWS, "expected a float32 or float64 array, got int64"),
         ({"w": np.array([1.0, None])}, ROWS, "expected a float32 or float64 array, got object"),
@@ -207,3 +207,26 @@ def test_a_batch_array_may_not_bear_a_parameters_name():
     """`*b` counts its arrays b1, b2, … which are the names of biases elsewhere."""
     with pytest.raises(InputError, match="'b1' names a parameter and an array of the batch"):
         check(side_with(forward=lambda params, *b: xor.forward(params, *b), batch_names=["b1", "b2"]))
+
+
+def test_lists_of_numbers_are_taken_for_arrays():
+    """Parameters written as lists reach both functions as arrays."""
+    assert check_gradients(line, line_reference, {"w": [1.5, -0.5]}, ROWS).agrees
+
+
+def test_a_promoted_dtype_is_refused_with_the_usual_culprit():
+    """A numpy float64 scalar promotes float32; the line says so."""
+    promoting = side_with(backward=lambda p, c: {k: g / np.sqrt(3) for k, g in xor.backward(p, c).items()})
+    with pytest.raises(InputError, match=r"expected dtype float32, got float64: .* np.sqrt\(3\)"):
+        check(promoting, dtype="float32")
+
+
+def test_an_added_constant_is_no_denominator():
+    """1e-6 added to a gradient has no word of the vocabulary; what it is stands in the text."""
+
+    def manual(params, x):
+        loss, gradients = line(params, x)
+        return loss, {"w": gradients["w"] + 1e-6}
+
+    report = check_gradients(manual, line_reference, PARAMS, ROWS)
+    assert report.cause_id in (None, "unknown") and "denominator" not in (report.cause or "")

@@ -52,3 +52,10 @@ def test_without_an_output_the_numbered_values_remain():
     """An outsider's side may name no output."""
     values = {"x1": np.zeros(1), "z1": np.zeros(1), "loss": np.zeros(())}
     assert layers.output_tags(values, "", ["W1"], ["x1"]) == {"layer1/output": "z1"}
+
+
+def test_a_weight_kept_in_the_cache_is_no_output():
+    """Hand code often keeps W1 in its cache; the layer's output is what was computed."""
+    values = {"W1": np.ones((2, 3)), "z1": np.ones((4, 3))}
+    assert layers.output_tags(values, "z1", ["W1", "b1"], ["x"]) == {"layer1/output": "z1"}
+    assert layers.output_tags({"W1": np.ones((2, 3))}, "z1", ["W1", "b1"], ["x"]) == {}

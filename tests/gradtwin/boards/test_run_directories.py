@@ -117,3 +117,9 @@ def test_a_log_directory_that_cannot_be_written_to_is_refused(tmp_path, monkeypa
         with new_run_directory(tmp_path, "xor", "lr0.1"):
             raise AssertionError("the body must not run")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("rate", "name"), [(1e-5, "lr0.00001-"), (1e300, "lr1e+300-"), (1e-200, "lr1e-200-")])
+def test_a_rate_that_would_fill_a_line_is_written_with_its_exponent(rate, name):
+    """Three hundred digits are no directory's name."""
+    assert run_name(learning_rate=rate, optimizer="gd", steps=5, dtype="float64").startswith(name)
