@@ -8,7 +8,7 @@ import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -173,7 +173,9 @@ def _tensorflow(problem: Problem) -> Objection | None:
         return tf.reshape(loss, ()), pull_back
 
     theoretical, numerical = tf.test.compute_gradient(by_hand, list(problem.params.values()))
-    return _assertion(lambda: tf.test.TestCase().assertAllClose(theoretical, numerical))
+    objection = _assertion(lambda: tf.test.TestCase().assertAllClose(theoretical, numerical))
+    number = re.search(r"a\[(\d+)\] is different", objection.text) if objection else None
+    return replace(objection, tensor=list(problem.params)[int(number[1])]) if objection and number else objection
 
 
 # ---- SciPy -----------------------------------------------------------------------------------------

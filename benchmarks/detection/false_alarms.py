@@ -68,7 +68,8 @@ class Tally:
             f"{len(self.blamed)} times `rounding` with the hand to blame; {count_text(self.left_out)} points left out "
             "whose gradients are zero or no numbers of the precision."
         )
-        return "\n".join(lines + [self._repeat(kept) for kept in self.alarms + self.blamed[:SHOWN]])
+        shown = [self._repeat(kept) for kept in self.alarms + self.blamed[:SHOWN]]
+        return "\n".join([*lines, *([""] if shown else []), *shown])
 
     def _repeat(self, kept: dict[str, Any]) -> str:
         command = f"python -m benchmarks.detection.false_alarms --seed {self.seed} --case {kept['case']}"
