@@ -361,10 +361,10 @@ def board(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that TensorBoard does not outlive us
     port = port or tensorboard.free_port()
     process = tensorboard.launch(logdir, port)
-    typer.echo(tensorboard.where_to_look(port))
-    if not tensorboard.has_runs(logdir):
-        typer.echo(f"There are no runs in {logdir} yet: gradtwin train xor makes one, and it will appear.")
     try:
+        typer.echo(tensorboard.where_to_look(port))
+        if not tensorboard.has_runs(logdir):
+            typer.echo(f"There are no runs in {logdir} yet: gradtwin train xor makes one, and it will appear.")
         status = process.wait()
     except KeyboardInterrupt:
         return

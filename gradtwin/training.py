@@ -1,6 +1,7 @@
 """Train both sides of a twin in lockstep: one start, the same batches and masks, two update rules."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from gradtwin.batches import Chunk, chunks, longest_chunk
 from gradtwin.boards.lockstep_board import SIDES, LockstepBoard
 from gradtwin.boards.run_directories import run_name
 from gradtwin.datasets import Dataset
+from gradtwin.errors import InputError
 from gradtwin.evaluation import Score, accuracy, score
 from gradtwin.history import History, first_divergence
 from gradtwin.interrupts import stop_request
@@ -169,15 +171,22 @@ class _Lockstep:
 
     def run(self, progress: Progress | None, name: str) -> History:
         """Go through all chunks, or up to Ctrl-C, and sum up."""
+        try:
+            interrupted = self._go_through(progress)
+        except BaseException:
+            with suppress(InputError):  # the first error is the one to report
+                self.log.save()
+            raise
+        return self._sum_up(name, interrupted)
+
+    def _go_through(self, progress: Progress | None) -> bool:
         rng = np.random.default_rng((self.plan.seed or 0, 1))
-        interrupted = False
         with stop_request() as asked_to_stop:
             for chunk in chunks(self.plan, rng):
                 self._take(chunk)
-                interrupted = _tell(progress, self.done, self.plan.steps) or asked_to_stop()
-                if interrupted:
-                    break
-        return self._sum_up(name, interrupted)
+                if _tell(progress, self.done, self.plan.steps) or asked_to_stop():
+                    return True
+        return False
 
     def _take(self, chunk: Chunk) -> None:
         """Take a chunk's steps on both sides, compare them, and log what is due."""
@@ -206,13 +215,10 @@ class _Lockstep:
         rows = batch[: len(self.plan.rows)]
         values = {side: evaluate(rows) for side, evaluate in self._evaluate.items()}
         self.log.state(self.done, batch, values)
+        self.log.remember()
         twin = self.plan.twin
         right = {side: accuracy(twin.task, values[side].get(twin.output), rows) for side in SIDES}
-        return self._apart() | {side: {"accuracy": right[side]} for side in SIDES}
-
-    def _apart(self) -> dict[str, Any]:
-        """Say how far the parameters are apart at the step at hand."""
-        return {"step": self.done, "gap": self.gaps, **self.log.gaps(self.done)}
+        return {"step": self.done, "gap": self.gaps, **{side: {"accuracy": right[side]} for side in SIDES}}
 
     def _test(self) -> None:
         """Score both sides on the test set, once for each number of updates."""
@@ -229,14 +235,15 @@ class _Lockstep:
 
     def _log_point(self, point: dict[str, Any]) -> None:
         self.record.points.append(point)
-        self.log.curves(point["step"], {side: point[side] for side in SIDES}, point["gap"])
+        self.log.point(point)
 
     def _log_end(self, scores: Scores) -> None:
         """Log the state after the last update."""
         if self.plan.batch_size is None and self.plan.keep is None:
             # Every step saw the whole training set: the end is one more point of the same curve.
             last = {side: {"loss": found.loss, "accuracy": found.accuracy} for side, found in scores.items()}
-            self._log_point(self._apart() | last)
+            self.log.remember()
+            self._log_point({"step": self.done, "gap": self.gaps, **last})
         else:
             self.log.scores(self.done, "train", scores)
         self.log.end(self.done, scores, self.test)

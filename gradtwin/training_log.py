@@ -1,6 +1,8 @@
 """What a training hands to TensorBoard, and when; nothing where no files are written."""
 
-from collections.abc import Mapping
+import functools
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradtwin.boards.lockstep_board import SIDES, LockstepBoard, Side
@@ -10,6 +12,9 @@ from gradtwin.tensorflow_training import ReferenceTrainer
 from gradtwin.training_plan import Plan
 from gradtwin.twin import Batch
 from manual_grads import Array, Params
+
+# Whoever kills a training loses no more than this.
+SECONDS_BETWEEN_SAVES = 0.3
 
 Values = Mapping[str, Params]
 Scores = Mapping[str, Score]
@@ -31,20 +36,45 @@ class TrainingLog:
         self._plan = plan
         self._board = board
         self._manual, self._tensorflow = manual, tensorflow
+        self._remembered: tuple[Params, Params] | None = None
+        self._waiting: list[Callable[[], None]] = []
+        self._saved = time.monotonic()
 
-    def gaps(self, step: int) -> dict[str, dict[str, float]]:
-        """Log how far the parameters are apart in ulp and relative to themselves, and give these numbers."""
-        if self._board is None:
-            return {}
-        return self._board.add_gaps(step, "", self._manual.params, self._tensorflow.params())
-
-    def curves(
-        self, step: int, curves: Mapping[str, Mapping[str, float | None]], gaps: Mapping[str, float]
-    ) -> None:
-        """Log a point of each curve: side -> tag -> number, and parameter -> gap."""
+    def remember(self) -> None:
+        """Keep the parameters as they are now for the point that is logged next."""
         if self._board is not None:
-            self._board.add_curves(step, curves, gaps)
-            self._board.flush()
+            self._remembered = self._manual.params, self._tensorflow.params()
+
+    def point(self, point: dict[str, Any]) -> None:
+        """Log a point of each curve, with the parameters that were remembered.
+
+        Points are written several at once: one by one they would cost more than twice as much.
+
+        Args:
+            point: `step`, `gap`, and `manual` and `tensorflow` with their numbers by tag; gets `gap_ulp` and
+                `gap_relative` when it is written.
+        """
+        if self._board is not None and self._remembered is not None:
+            self._later(functools.partial(self._write, self._board, point, *self._remembered))
+
+    @staticmethod
+    def _write(board: LockstepBoard, point: dict[str, Any], manual: Params, tensorflow: Params) -> None:
+        point |= board.add_gaps(point["step"], "", manual, tensorflow)
+        board.add_curves(point["step"], {side: point[side] for side in SIDES}, point["gap"])
+
+    def _later(self, write: Callable[[], None]) -> None:
+        self._waiting.append(write)
+        if time.monotonic() > self._saved + SECONDS_BETWEEN_SAVES:
+            self.save()
+
+    def save(self) -> None:
+        """Write the points that wait, and make everything readable."""
+        if self._board is None:
+            return
+        while self._waiting:
+            self._waiting.pop(0)()
+        self._board.flush()
+        self._saved = time.monotonic()
 
     def scores(self, step: int, of_what: str, scores: Scores) -> None:
         """Log loss and accuracy on the training or the test set."""
@@ -52,7 +82,8 @@ class TrainingLog:
             side: {f"{of_what}/loss": found.loss, f"{of_what}/accuracy": found.accuracy}
             for side, found in scores.items()
         }
-        self.curves(step, numbers, {})
+        if self._board is not None:
+            self._later(functools.partial(self._board.add_curves, step, numbers, {}))
 
     def state(self, step: int, batch: Batch, values: Values, *, last: bool = False) -> None:
         """Log distributions and pictures where they are due.
@@ -91,6 +122,7 @@ class TrainingLog:
         board = self._board
         if board is None:
             return
+        self.save()
         few = tuple(array[:ROWS_AT_ONCE] if array.ndim else array for array in self._plan.rows)
         self.state(step, few, {side: evaluate(few) for side, evaluate in self._evaluate().items()}, last=True)
         scored, rows = (scores, self._plan.rows) if test is None else (test, self._plan.test_rows)

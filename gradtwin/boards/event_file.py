@@ -29,13 +29,11 @@ class EventFile:
         with self._reporting_errors():
             directory.mkdir(parents=True, exist_ok=True)
             self._records = tf.io.TFRecordWriter(str(self.path))
-        self._write(file_version=FORMAT)
+        self._write(self._event(file_version=FORMAT))
         self.flush()
 
     def add(self, step: int, values: Iterable[Any]) -> None:
         """Write summary values, made by `gradtwin.boards.summaries`, as one event at `step`."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
         values = list(values)
         for value in values:
             # Readers keep what the first value of a tag says about it.
@@ -44,11 +42,13 @@ class EventFile:
                     value.ClearField("metadata")
                 self._described.add(value.tag)
         if values:
-            self._write(step=step, summary=Summary(value=values))
+            event = self._event(step=step)
+            event.summary.value.extend(values)
+            self._write(event)
 
     def add_graph(self, graph_def: bytes) -> None:
         """Write a serialized graph."""
-        self._write(graph_def=graph_def)
+        self._write(self._event(graph_def=graph_def))
 
     def flush(self) -> None:
         """Hand everything written so far to the operating system."""
@@ -60,11 +60,15 @@ class EventFile:
         with self._reporting_errors():
             self._records.close()
 
-    def _write(self, **fields: Any) -> None:
+    @staticmethod
+    def _event(**fields: Any) -> Any:
         from tensorboard.compat.proto.event_pb2 import Event
 
+        return Event(wall_time=time.time(), **fields)
+
+    def _write(self, event: Any) -> None:
         with self._reporting_errors():
-            self._records.write(Event(wall_time=time.time(), **fields).SerializeToString())
+            self._records.write(event.SerializeToString())
 
     @contextmanager
     def _reporting_errors(self) -> Iterator[None]:

@@ -19,9 +19,9 @@ SIDES = ("manual", "tensorflow")
 # What belongs to both sides: their gap, pictures, texts, the row of the HParams.
 BOTH = ""
 IMAGES = 3
-# A distribution is some hundred times the size of a point on a curve, a picture a thousand times. TensorBoard
-# keeps ten pictures of a tag: nine and the last.
-MOST_PICTURES = 9
+# A distribution is some hundred times the size of a point on a curve, a picture a thousand times, and the gradients
+# that go with a picture cost as much as fifty steps of XOR.
+MOST_PICTURES = 5
 DISTRIBUTIONS_PER_PICTURE = 2
 
 
@@ -75,11 +75,11 @@ class LockstepBoard:
     # ---- when ----------------------------------------------------------------------------------------
 
     def distributions_are_due(self, step: int) -> bool:
-        """Whether this logged step is one of the eighteen or so with distributions."""
+        """Whether this logged step is one of the ten or so with distributions."""
         return step % max(1, self._steps_between_pictures // DISTRIBUTIONS_PER_PICTURE) == 0
 
     def pictures_are_due(self, step: int) -> bool:
-        """Whether this logged step is one of the nine or fewer with pictures."""
+        """Whether this logged step is one of the five or fewer with pictures."""
         return step % self._steps_between_pictures == 0
 
     @property
@@ -119,7 +119,7 @@ class LockstepBoard:
             The numbers before they were put on their logarithmic scales: `gap_ulp` and `gap_relative`, each
             name -> number.
         """
-        found = {name: gaps.measure(manual[name], theirs) for name, theirs in tensorflow.items()}
+        found = gaps.measure(manual, tensorflow)
         points = [summaries.scalar(f"{of_what}gap_ulp/{name}", gap.log_ulp) for name, gap in found.items()]
         points += [summaries.scalar(f"{of_what}gap_relative/{name}", gap.log_relative) for name, gap in found.items()]
         self._files[BOTH].add(step, points)
@@ -142,7 +142,8 @@ class LockstepBoard:
 
         The gradients that only one side knows are left out; those of the parameters get curves of their gap.
         """
-        outputs = self.layer_outputs(sides["manual"].values)
+        found = self.layer_outputs(sides["manual"].values)
+        outputs = {tag: name for tag, name in found.items() if all(name in now.values for now in sides.values())}
         tags = {layers.parameter_tag(name): name for name in self._plan.start} | outputs
         gradients = _known_gradients(sides, tags.values())
         for side, now in sides.items():
@@ -223,11 +224,9 @@ class LockstepBoard:
             manual: the last parameters.
             tensorflow: the same names.
         """
-        pairs = [(manual[name], theirs) for name, theirs in tensorflow.items()]
-        between: dict[str, float | None] = {
-            "gap": max(float(np.abs(ours - theirs).max(initial=0.0)) for ours, theirs in pairs),
-            "gap_ulp": max(gaps.measure(ours, theirs).log_ulp for ours, theirs in pairs),
-        }
+        apart = [float(np.abs(manual[name] - theirs).max(initial=0.0)) for name, theirs in tensorflow.items()]
+        logs = [gap.log_ulp for gap in gaps.measure(manual, tensorflow).values()]
+        between: dict[str, float | None] = {"gap": max(apart), "gap_ulp": max(logs, default=0.0)}
         for side, numbers in (results | {BOTH: between}).items():
             found = {f"final/{name}": number for name, number in numbers.items() if number is not None}
             self._files[side].add(step, [summaries.scalar(tag, number) for tag, number in found.items()])

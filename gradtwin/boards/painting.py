@@ -197,7 +197,7 @@ def _encoded(sheet: Array) -> bytes:
     image = Image.fromarray(sheet)
     image.putpalette(_palette().tobytes())
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=3)
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

@@ -412,7 +412,7 @@ def test_a_second_ctrl_c_acts_at_once(tmp_path):
 
 
 def test_kill_9_leaves_files_that_can_be_read(tmp_path):
-    """A process killed in the midst of training: every point up to the last flush is there."""
+    """A process killed in the midst of training: all points are there but those of the last third of a second."""
     code = (
         "from gradtwin import training; "
         f"training.train('xor', steps=10**7, log_every=50, logdir={str(tmp_path)!r}, "
@@ -420,13 +420,13 @@ def test_kill_9_leaves_files_that_can_be_read(tmp_path):
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         done = 0
-        while done < 500:
+        while done < 20_000:
             done = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
     (run,) = (tmp_path / "xor").iterdir()
     for side in SIDES:
         points = _events(run / side).Scalars("loss")
-        assert len(points) >= 10
+        assert len(points) >= 100
         assert [point.step for point in points] == [50 * k for k in range(len(points))]
 
 
