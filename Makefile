@@ -19,11 +19,11 @@ $(BIN)/python:
 
 # The stamps are newer than pyproject.toml as long as nothing has to be installed.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[pictures]'
+	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[pictures,test,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,dev]'
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed

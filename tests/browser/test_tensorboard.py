@@ -92,6 +92,17 @@ def _series(browser, chart_title):
     )
 
 
+def test_an_error_on_the_console_is_seen(browser, board):
+    """Planted: a page that asks for a file that is not there, and one that throws."""
+    for script in ("fetch('/data/plugin/nowhere')", "setTimeout(() => { throw new Error('planted') })"):
+        browser.open(f"{board}/#scalars")
+        browser.wait_for_text("Scalars")
+        browser.run(script)
+        time.sleep(1)
+        with pytest.raises(AssertionError, match=r"nowhere|planted"):
+            browser.assert_no_errors()
+
+
 # ---- the curves -------------------------------------------------------------------------------------
 
 
