@@ -1,0 +1,85 @@
+"""When a training's points are written, and that without files neither side is asked for anything."""
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gradtwin import catalog, training_log
+from gradtwin.boards.lockstep_board import LockstepBoard
+from gradtwin.manual_training import ManualTrainer
+from gradtwin.tensorflow_side import resolve
+from gradtwin.tensorflow_training import ReferenceTrainer
+from gradtwin.training_log import TrainingLog
+from gradtwin.training_plan import make_plan
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """The gates' plan, a board and both halves at the start."""
+    plan = make_plan(catalog.get("gates"))
+    reference = resolve(plan.twin.reference)
+    board = LockstepBoard(plan, tmp_path, "run", reference)
+    manual = ManualTrainer(plan.manual, plan.start, plan.optimizer, plan.learning_rate)
+    theirs = ReferenceTrainer(reference, plan.start, optimizer="gd", learning_rate=0.01, looped=False)
+    yield plan, board, manual, theirs
+    board.close()
+
+
+def _point(step):
+    return {"step": step, "gap": {"w": 0.0}, "manual": {"loss": 1.0}, "tensorflow": {"loss": 1.0}}
+
+
+def _written(board):
+    found = EventAccumulator(str(board.directory / "manual")).Reload()
+    return [point.step for point in found.Scalars("loss")] if "loss" in found.Tags()["scalars"] else []
+
+
+def test_points_wait_for_one_another_until_they_are_saved(parts, monkeypatch):
+    """None is in the file before, all are after it; each gets its gaps in ulp and relative."""
+    monkeypatch.setattr(training_log, "SECONDS_BETWEEN_SAVES", 1e9)
+    log = TrainingLog(*parts)
+    points = [_point(step) for step in range(3)]
+    for point in points:
+        log.remember()
+        log.point(point)
+    assert _written(parts[1]) == []
+    log.save()
+    assert _written(parts[1]) == [0, 1, 2]
+    assert all(point["gap_ulp"] == point["gap_relative"] == {"w": 0.0, "b": 0.0} for point in points)
+
+
+def test_a_point_is_written_at_once_when_the_last_save_is_long_ago(parts, monkeypatch):
+    """So that a page opened during a long training is up to date."""
+    monkeypatch.setattr(training_log, "SECONDS_BETWEEN_SAVES", -1.0)
+    log = TrainingLog(*parts)
+    log.remember()
+    log.point(_point(7))
+    assert _written(parts[1]) == [7]
+
+
+def test_the_gaps_are_of_the_parameters_that_were_remembered(parts):
+    """What the sides do between looking and writing does not count."""
+    plan, board, manual, theirs = parts
+    log = TrainingLog(plan, board, manual, theirs)
+    point = _point(0)
+    log.remember()
+    manual.params = {name: p + 1.0 for name, p in manual.params.items()}
+    log.point(point)
+    log.save()
+    assert point["gap_relative"] == {"w": 0.0, "b": 0.0}
+    log.remember()
+    log.point(later := _point(1))
+    log.save()
+    assert later["gap_relative"]["w"] > 0.1
+
+
+def test_without_a_board_no_side_is_asked_for_anything():
+    """A training without files costs nothing for them."""
+    log = TrainingLog(make_plan(catalog.get("gates")), None, None, None)  # type: ignore[arg-type]
+    point = _point(0)
+    log.remember()
+    log.point(point)
+    log.state(0, (), {}, last=True)
+    log.scores(0, "test", {})
+    log.end(0, {}, None)
+    log.save()
+    assert point == _point(0)
