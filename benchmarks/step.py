@@ -4,7 +4,8 @@
 
 A step is the forward pass, the backward pass and one update by gradient descent.
 
-    manual     the page's forward and backward in numpy, and the update
+    manual     the page's forward and backward in numpy, and the update, as a training runs them: traced
+    plain      the same, as the page is written
     eager      TensorFlow, operation by operation
     function   the step as one tf.function, traced once
     xla        the same, compiled by XLA
@@ -30,13 +31,13 @@ import numpy as np
 
 from benchmarks.detection.page import table
 from gradtwin import catalog
-from gradtwin.batches import Chunk
+from gradtwin.batches import Chunk, most_steps_at_once
 from gradtwin.manual_training import ManualTrainer
 from gradtwin.tensorflow_side import load_tensorflow, resolve
 from gradtwin.twin import Batch, Twin
-from manual_grads import Array, Params
+from manual_grads import Array, Params, optimizers
 
-WAYS = ("manual", "eager", "function", "xla", "loop", "products")
+WAYS = ("manual", "plain", "eager", "function", "xla", "loop", "products")
 ROWS = {
     "gates": (1,), "neuron": (5,), "linear_regression": (50,), "logistic": (4,), "xor": (4,), "wide": (4,),
     "deep": (4,), "zoo": (101,), "relu_mlp": (10,), "softmax_regression": (100,), "mnist": (100, 1000),
@@ -91,7 +92,25 @@ def point(twin: Twin, rows: int, dtype: str) -> tuple[Params, Batch]:
 def manual(twin: Twin, params: Params, batch: Batch) -> Steps:
     """Take steps by hand."""
     trainer = ManualTrainer(twin.manual, params, "gd", LEARNING_RATE)
-    return lambda count: trainer.advance(Chunk(0, count, batch, ()))
+    longest = most_steps_at_once(sum(p.nbytes for p in params.values()))
+
+    def steps(count: int) -> None:
+        for first in range(0, count, longest):
+            trainer.advance(Chunk(first, min(longest, count - first), batch, ()))
+
+    return steps
+
+
+def plain(twin: Twin, params: Params, batch: Batch) -> Steps:
+    """Take steps by hand, as a reader of the page would write the loop."""
+
+    def steps(count: int) -> None:
+        mine = params
+        for _ in range(count):
+            _, cache = twin.manual.forward(mine, *batch)
+            mine = optimizers.gradient_descent(mine, twin.manual.backward(mine, cache), LEARNING_RATE)
+
+    return steps
 
 
 def products(params: Params, batch: Batch) -> Steps | None:
@@ -179,7 +198,8 @@ def _time(steps: Steps, count: int) -> float:
 def time_twin(twin: Twin, rows: int, rounds: int, seconds: float, dtype: str) -> Timing:
     """Time all ways of one twin."""
     params, batch = point(twin, rows, dtype)
-    ways: dict[str, Steps] = {"manual": manual(twin, params, batch), **tensorflow_ways(twin, params, batch)}
+    by_hand = {"manual": manual(twin, params, batch), "plain": plain(twin, params, batch)}
+    ways: dict[str, Steps] = by_hand | tensorflow_ways(twin, params, batch)
     alone = products(params, batch)
     times = measure(ways | ({"products": alone} if alone else {}), rounds, seconds)
     return Timing(

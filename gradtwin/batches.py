@@ -42,8 +42,12 @@ def longest_chunk(plan: Plan) -> int:
     entries = sum(p.size for p in plan.start.values()) + size * sum(plan.mask_widths)
     if plan.batch_size:
         entries += size * sum(array[0].size for array in plan.rows)
-    held = BYTES_PER_CHUNK // (entries * np.dtype(plan.dtype).itemsize)
-    return max(1, min(held, STEPS_PER_CHUNK, plan.log_every, plan.steps))
+    return min(most_steps_at_once(entries * np.dtype(plan.dtype).itemsize), plan.log_every, plan.steps)
+
+
+def most_steps_at_once(held: int) -> int:
+    """Say how many steps are taken in one call where so many bytes are held for each of them."""
+    return max(1, min(BYTES_PER_CHUNK // held, STEPS_PER_CHUNK))
 
 
 def chunks(plan: Plan, rng: Generator) -> Iterator[Chunk]:

@@ -77,11 +77,21 @@ class ReferenceTrainer:
         if chunk.fixed is not self._fixed:
             self._fixed, self._fixed_tensors = chunk.fixed, list(map(tf.constant, chunk.fixed))
         varying = list(map(tf.constant, chunk.varying))
-        losses, states = self._advance(tf.constant(chunk.count), self._fixed_tensors, varying)
-        arrays = {name: np.asarray(values) for name, values in states.items()}
+        answer = self._advance(tf.constant(chunk.count), self._fixed_tensors, varying)
         if self._looped:
+            losses, arrays = self._unpacked(np.asarray(answer))
             self._at_hand = {name: values[-1].copy() for name, values in arrays.items()}
-        return np.asarray(losses), arrays
+            return losses, arrays
+        losses, states = answer
+        return np.asarray(losses), {name: np.asarray(values) for name, values in states.items()}
+
+    def _unpacked(self, packed: Array) -> tuple[Array, Params]:
+        """Cut the columns of [count, 1 + entries]: the loss, then each parameter."""
+        arrays, end = {}, 1
+        for name, variable in self._variables.items():
+            begin, end = end, end + variable.shape.num_elements()
+            arrays[name] = packed[:, begin:end].reshape(len(packed), *variable.shape)
+        return packed[:, 0], arrays
 
     def evaluate(self, rows: Batch) -> Params:
         """Give every named value of a forward pass, without dropout and without a step."""
@@ -126,21 +136,15 @@ class ReferenceTrainer:
     def _many_steps(self, count: Any, fixed: Any, varying: Any) -> Any:
         tf = load_tensorflow()
 
-        def step(k: Any, losses: Any, states: Any) -> Any:
+        def step(k: Any, packed: Any) -> Any:
             loss, params = self._step([*fixed, *(array[k] for array in varying)])
-            return (
-                k + 1,
-                losses.write(k, loss),
-                {name: states[name].write(k, params[name]) for name in states},
-            )
+            return k + 1, packed.write(k, tf.concat([tf.reshape(p, [-1]) for p in (loss, *params.values())], 0))
 
-        dtypes = {name: variable.dtype for name, variable in self._variables.items()}
-        losses = tf.TensorArray(next(iter(dtypes.values())), size=count)
-        states = {name: tf.TensorArray(dtype, size=count) for name, dtype in dtypes.items()}
-        begin = (tf.constant(0), losses, states)
+        # One write a step, of all numbers together; an array for each parameter would cost more than the step.
+        begin = (tf.constant(0), tf.TensorArray(next(iter(self._variables.values())).dtype, size=count))
         # One step needs the last one's parameters: nothing to run in parallel.
-        _, losses, states = tf.while_loop(lambda k, *_: k < count, step, begin, parallel_iterations=1)
-        return losses.stack(), {name: values.stack() for name, values in states.items()}
+        _, packed = tf.while_loop(lambda k, _: k < count, step, begin, parallel_iterations=1)
+        return packed.stack()
 
 
 def _open(array: Array, axes: int) -> Any:

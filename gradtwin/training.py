@@ -1,6 +1,6 @@
 """Train both sides of a twin in lockstep: one start, the same batches and masks, two update rules."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 
 from gradtwin import catalog
 from gradtwin.batches import Chunk, chunks, longest_chunk
+from gradtwin.blocks import blocks
 from gradtwin.boards.lockstep_board import SIDES, LockstepBoard
 from gradtwin.boards.run_directories import run_name
 from gradtwin.datasets import Dataset
@@ -23,7 +24,7 @@ from gradtwin.tensorflow_training import ReferenceTrainer
 from gradtwin.training_log import TrainingLog
 from gradtwin.training_plan import Plan, make_plan
 from gradtwin.twin import Batch, Twin
-from manual_grads import Array, Params
+from manual_grads import Array
 
 # The last two are known only where TensorBoard's files are written.
 GAPS = ("gap", "gap_ulp", "gap_relative")
@@ -107,24 +108,29 @@ def train(
     return history
 
 
-def largest_differences(manual: Sequence[Params], tensorflow: Mapping[str, Array]) -> dict[str, Array]:
+def largest_differences(manual: Mapping[str, Array], tensorflow: Mapping[str, Array]) -> dict[str, Array]:
     """Compare the parameters of both sides after each of several updates.
 
     Args:
-        manual: the parameters after each update.
-        tensorflow: each parameter after every update, stacked: [count, *shape].
+        manual: each parameter after every update, stacked: [count, *shape].
+        tensorflow: the same names and shapes.
 
     Returns:
         For each parameter the largest |manual - tensorflow| after each update, [count] float64; NaN where
         an entry is NaN or both are infinite.
     """
-    differences = {}
-    for name, theirs in tensorflow.items():
-        ours = manual[0][name][None] if len(manual) == 1 else np.stack([params[name] for params in manual])
+    return {name: _largest(manual[name], theirs) for name, theirs in tensorflow.items()}
+
+
+def _largest(ours: Array, theirs: Array) -> Array:
+    if len(ours) > 1:  # few entries, many updates
         difference = ours - theirs
-        np.abs(difference, out=difference)
-        differences[name] = difference.reshape(len(manual), -1).max(axis=1).astype(np.float64)
-    return differences
+        return np.abs(difference, out=difference).reshape(len(ours), -1).max(axis=1).astype(np.float64)
+    largest = np.zeros(1)
+    for one, two in blocks(ours, theirs):
+        difference = one - two
+        np.maximum(largest, np.abs(difference, out=difference).max(), out=largest)
+    return largest
 
 
 @dataclass
@@ -166,8 +172,8 @@ class _Lockstep:
         self.test: Scores | None = None
         self.tested_at: int | None = None
         self._evaluate = {"manual": self.manual.evaluate, "tensorflow": self.tensorflow.evaluate}
-        now = {name: value[None] for name, value in self.tensorflow.params().items()}
-        self._take_gaps(largest_differences([plan.start], now))
+        starts = self.manual.params, self.tensorflow.params()
+        self._take_gaps(largest_differences(*({n: np.asarray(p)[None] for n, p in side.items()} for side in starts)))
 
     def run(self, progress: Progress | None, name: str) -> History:
         """Go through all chunks, or up to Ctrl-C, and sum up."""

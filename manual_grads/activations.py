@@ -12,7 +12,7 @@ from manual_grads import Array
 def logistic_tails(z: Array) -> tuple[Array, Array]:
     """Give the two terms the sigmoid weighs against each other, neither of which can overflow.
 
-    u = e^min(z, 0),   d = e^min(-z, 0);   u d = e^-|z|,   σ(z) = u / (u + d),   σ(-z) = d / (u + d)
+    u = e^min(z, 0),   d = e^-max(z, 0);   u d = e^-|z|,   σ(z) = u / (u + d),   σ(-z) = d / (u + d)
 
     Args:
         z: any shape, float32 or float64.
@@ -20,7 +20,7 @@ def logistic_tails(z: Array) -> tuple[Array, Array]:
     Returns:
         u and d, in (0, 1], the larger of them 1; each of the shape and dtype of `z`.
     """
-    return np.exp(np.minimum(z, 0)), np.exp(np.minimum(-z, 0))
+    return np.exp(np.minimum(z, 0)), np.exp(-np.maximum(z, 0))
 
 
 def sigmoid(z: Array) -> Array:
@@ -41,7 +41,7 @@ def sigmoid(z: Array) -> Array:
 def sigmoid_derivative(z: Array) -> Array:
     """Differentiate `sigmoid` at `z`.
 
-    σ'(z) = σ(z) (1 - σ(z)) = σ(z) σ(-z) = u d / (u + d)²
+    σ'(z) = σ(z) (1 - σ(z)) = σ(z) σ(-z) = u / (u + d) · d / (u + d)
 
     Written from `z`: 1 - σ(z) formed from a rounded σ(z) has no digits left once the unit saturates.
 
@@ -53,7 +53,7 @@ def sigmoid_derivative(z: Array) -> Array:
     """
     u, d = logistic_tails(z)
     s = u + d
-    return u * d / (s * s)
+    return u / s * (d / s)
 
 
 def relu(z: Array) -> Array:

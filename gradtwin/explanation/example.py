@@ -37,7 +37,7 @@ def drawn(twin: Twin, seed: int) -> Example:
     defaults = twin.training
     manual, tensorflow = _trainers(twin, start, defaults.optimizer, defaults.learning_rate, looped=False)
     chunk = Chunk(0, 1, rows, ())
-    after = manual.advance(chunk)[1][-1], _last(tensorflow.advance(chunk)[1])
+    after = _last(manual.advance(chunk)[1]), _last(tensorflow.advance(chunk)[1])
     rule = _rule(defaults.optimizer, defaults.learning_rate)
     named = dict(zip(twin.batch_names(rows), rows, strict=True))
     return Example(start, named, f"a point drawn from seed {seed}", rule, *after)
@@ -49,7 +49,7 @@ def in_training(twin: Twin, step: int, seed: int | None) -> Example:
         raise InputError(f"The step is a number of updates from 0, got {step}.")
     plan = make_plan(twin, steps=step + 1, seed=seed)
     trainers = _trainers(plan.twin, plan.start, plan.optimizer, plan.learning_rate, looped=longest_chunk(plan) > 1)
-    before, chunk, after = _advance(plan, *trainers)
+    before, chunk, after = _advance(plan, trainers)
     batch = chunk.batch(chunk.count - 1)
     return Example(
         params=before,
@@ -62,17 +62,18 @@ def in_training(twin: Twin, step: int, seed: int | None) -> Example:
 
 
 def _advance(
-    plan: Plan, manual: ManualTrainer, tensorflow: ReferenceTrainer
+    plan: Plan, sides: tuple[ManualTrainer, ReferenceTrainer]
 ) -> tuple[Params, Chunk, tuple[Params, Params]]:
     """Take all steps of a plan; give the parameters before the last one, its chunk, and both sides' after it."""
-    before, states, theirs = plan.start, [], {}
+    before = plan.start
+    states: list[dict[str, Array]] = []
     with np.errstate(all="ignore"):
         for chunk in chunks(plan, np.random.default_rng((plan.seed or 0, 1))):
-            before = manual.params
-            states = manual.advance(chunk)[1]
-            theirs = {name: np.array(values[-1:]) for name, values in tensorflow.advance(chunk)[1].items()}
-    before = states[-2] if len(states) > 1 else before
-    return before, chunk, (states[-1], _last(theirs))
+            before = sides[0].params
+            states = [{n: np.array(v[-2:]) for n, v in side.advance(chunk)[1].items()} for side in sides]
+    if chunk.count > 1:
+        before = {name: values[-2] for name, values in states[0].items()}
+    return before, chunk, (_last(states[0]), _last(states[1]))
 
 
 def _trainers(

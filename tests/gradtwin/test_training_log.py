@@ -4,6 +4,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gradtwin import catalog, training_log
+from gradtwin.batches import Chunk
 from gradtwin.boards.lockstep_board import LockstepBoard
 from gradtwin.manual_training import ManualTrainer
 from gradtwin.tensorflow_side import resolve
@@ -18,7 +19,7 @@ def parts(tmp_path):
     plan = make_plan(catalog.get("gates"))
     reference = resolve(plan.twin.reference)
     board = LockstepBoard(plan, tmp_path, "run", reference)
-    manual = ManualTrainer(plan.manual, plan.start, plan.optimizer, plan.learning_rate)
+    manual = ManualTrainer(plan.manual, plan.start, "gd", learning_rate=1.0)
     theirs = ReferenceTrainer(reference, plan.start, optimizer="gd", learning_rate=0.01, looped=False)
     yield plan, board, manual, theirs
     board.close()
@@ -62,7 +63,7 @@ def test_the_gaps_are_of_the_parameters_that_were_remembered(parts):
     log = TrainingLog(plan, board, manual, theirs)
     point = _point(0)
     log.remember()
-    manual.params = {name: p + 1.0 for name, p in manual.params.items()}
+    manual.advance(Chunk(0, 1, plan.rows, ()))
     log.point(point)
     log.save()
     assert point["gap_relative"] == {"w": 0.0, "b": 0.0}
