@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from gradtwin import catalog
-from gradtwin.errors import InputError
+from gradtwin.errors import InputError, did_you_mean
+from gradtwin.low_precision import in_dtype, judged_in_low_precision
+from gradtwin.precision import DTYPES, eps, is_floating, is_low
 from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.referee.evidence import Evidence, ManualRun
 from gradtwin.referee.hygiene import Inspection, run_inspected
@@ -21,8 +23,6 @@ from gradtwin.twin import Twin, argument_names
 from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
 
-DTYPES = ("float32", "float64")
-
 
 def check(
     twin: Twin | str, *, dtype: str = "float64", route: str = "tape", seed: int = 0, thorough: bool = False
@@ -31,7 +31,8 @@ def check(
 
     Args:
         twin: a Twin, or the name of a built-in one.
-        dtype: "float64" or "float32"; both sides compute in it.
+        dtype: "float64", "float32", "bfloat16" or "float16"; both sides compute in it. In the last two the
+            formula is judged in float64, at the same point, and the rounding in the dtype's own ulp.
         route: how TensorFlow differentiates: "tape", "gradients" or "xla".
         seed: draws the operating point.
         thorough: also look at every entry for what hand code should not do to its arguments, ask a witness
@@ -59,8 +60,8 @@ def check(
         backward=twin.manual.backward,
         loss=lambda p, *b: twin.manual.forward(p, *b)[0],
         reference=resolve(twin.reference),
-        params=_cast(params, dtype),
-        batch=_cast(dict(zip(twin.batch_names(batch), batch, strict=True)), dtype),
+        params=in_dtype(params, dtype),
+        batch=in_dtype(dict(zip(twin.batch_names(batch), batch, strict=True)), dtype),
         dtype=dtype,
         route=route,
         seed=seed,
@@ -87,7 +88,7 @@ def check_gradients(
         manual: `manual(params, *batch) -> (loss, gradients)` in numpy; `gradients` has the keys and shapes
             of `params`.
         reference: `reference(params, *batch)` in TensorFlow, the same loss as a scalar tensor.
-        params: the parameters, a dictionary of float32 or float64 arrays, all of one dtype.
+        params: the parameters, a dictionary of arrays of one dtype: float64, float32, bfloat16 or float16.
         *batch: whatever else both functions take.
         route: "tape", "gradients" or "xla".
         name: what the report calls the pair; by default the manual function's name.
@@ -129,6 +130,20 @@ def check_gradients(
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What both sides answer at one point, each in its own right; `shared` are the names both have a gradient of."""
+
+    inspection: Inspection
+    manual: ManualRun
+    reference: ReferenceRun
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The tensors that are compared."""
+        return tuple(name for name in self.manual.gradients if name in self.reference.gradients)
+
+
+@dataclass(frozen=True)
 class Case:
     """One comparison: both sides, the point, the dtype and the route.
 
@@ -154,6 +169,10 @@ class Case:
 
     def run(self) -> Report:
         """Run both sides and judge every tensor."""
+        return judged_in_low_precision(self) if is_low(self.dtype) else self.judged(self.asked())
+
+    def asked(self) -> "Asked":
+        """Run both sides, and refuse what cannot be compared."""
         _require(self.route, ROUTES, "route")
         _validate_point(self.params, self.batch)
         with told_as_theirs("The manual function"):
@@ -161,23 +180,28 @@ class Case:
         manual = ManualRun(inspection.loss, inspection.gradients, inspection.cache)
         _validate_gradients(manual, self.params, self.batch)
         with told_as_theirs("The reference", always=True):
-            reference = self._evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
+            reference = self.evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
         _validate_reference(manual, reference)
-        shared = tuple(name for name in manual.gradients if name in reference.gradients)
+        return Asked(inspection, manual, reference)
+
+    def judged(self, asked: "Asked") -> Report:
+        """Judge every tensor of what both sides answered."""
+        inspection, manual, reference = asked.inspection, asked.manual, asked.reference
         with told_as_theirs("One of the two functions, asked again at another point,"):
-            evidence = self._evidence(shared)
+            evidence = self.evidence(asked.shared)
             rulings = judge(evidence, manual, reference, ask_about_all=self.thorough)
         if any(r.row.verdict == "disagree" for r in rulings) and not self.thorough:
             inspection = self.inspect(self.params, self.batch, True)
         stale = any(finding.id == "stale_cache" for finding in inspection.findings)
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
-        not_compared = sorted(set(manual.gradients) - set(shared))
+        not_compared = sorted(set(manual.gradients) - set(asked.shared))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
         report = replace(report, notes=(*report.notes, *_witness_notes(evidence), *notes))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)
 
-    def _evidence(self, names: tuple[str, ...]) -> Evidence:
+    def evidence(self, names: tuple[str, ...]) -> Evidence:
+        """Give what can be found out about the two sides at this point."""
         sides = self.manual, self.loss, self.reference
         return Evidence(*sides, self.params, self.batch, self.dtype, self.route, names)
 
@@ -187,8 +211,7 @@ class Case:
         """Find where a wrong hand gradient begins, and why."""
         wrong = {r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != "reference"}
         values = dict(reference.values) | self.batch | _arrays(manual.cache)
-        precision = float(np.finfo(self.dtype).eps)
-        known = {"batch_size": _batch_size(self.batch), "precision": precision, "stale": stale}
+        known = {"batch_size": _batch_size(self.batch), "precision": eps(self.dtype), "stale": stale}
         if "loss" in wrong:
             return diagnose_loss(manual.loss, reference.loss, self.params, values, **known)
         if not wrong:
@@ -273,9 +296,9 @@ def _validate_point(params: Params, batch: Params) -> None:
         )
     for name, array in (params | batch).items():
         array = np.asarray(array)
-        if name in params and array.dtype not in (np.float32, np.float64):
-            raise InputError(f"params[{name!r}]: expected a float32 or float64 array, got {array.dtype}: cast it.")
-        if array.dtype.kind not in "fiub":
+        if name in params and str(array.dtype) not in DTYPES:
+            raise InputError(f"params[{name!r}]: expected a {_listed(DTYPES)} array, got {array.dtype}: cast it.")
+        if not is_floating(array) and array.dtype.kind not in "iub":
             raise InputError(f"{name}: expected an array of numbers, got dtype {array.dtype}.")
         if array.size == 0:
             raise InputError(f"{name}: expected at least one entry, got an empty array of shape {array.shape}.")
@@ -312,20 +335,24 @@ def _validate_gradients(manual: ManualRun, params: Params, batch: Params) -> Non
         if gradient.shape != tensor.shape:
             raise InputError(f"Gradient of {name}: expected shape {tensor.shape}, got {gradient.shape}.")
         if gradient.dtype != tensor.dtype:
+            hint = (
+                "a product or a Python number, which numpy computes in float32: (x @ w).astype(x.dtype)."
+                if str(tensor.dtype) == "bfloat16"
+                else "a numpy scalar such as np.sqrt(3), which is float64; float(np.sqrt(3)) takes the array's dtype."
+            )
             raise InputError(
                 f"Gradient of {name}: expected dtype {tensor.dtype}, got {gradient.dtype}: cast it, or look for "
-                "a numpy scalar such as np.sqrt(3), which is float64; float(np.sqrt(3)) takes the array's dtype."
+                + hint
             )
-
-
-def _cast(arrays: Mapping[str, Array], dtype: str) -> Params:
-    """Bring every float array to the dtype; whole numbers, such as labels, stay as they are."""
-    return {k: v.astype(dtype) if np.asarray(v).dtype.kind == "f" else v for k, v in arrays.items()}
 
 
 def _require(value: str, allowed: tuple[str, ...], what: str) -> None:
     if value not in allowed:
-        raise InputError(f"{what}: expected {', '.join(allowed[:-1])} or {allowed[-1]}, got {value!r}.")
+        raise InputError(f"{what}: expected {_listed(allowed)}, got {value!r}.{did_you_mean(value, allowed)}")
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _describe(thing: Any) -> str:

@@ -23,6 +23,7 @@ import typer
 
 from gradtwin.chatter import silence_tensorflow
 from gradtwin.errors import InputError
+from gradtwin.precision import DEFAULT_DTYPES, Dtype
 
 if TYPE_CHECKING:
     from gradtwin.report import Report
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
-Dtype = Literal["float64", "float32"]
+TrainingDtype = Literal["float64", "float32"]
 Route = Literal["tape", "gradients", "xla"]
 Optimizer = Literal["gd", "adam"]
 Form = Literal["html", "md", "json", "junit"]
@@ -156,7 +157,7 @@ def check(
     with _stdout_kept_clean(json):
         twins = _asked_for(targets)
         reports = _checks(twins, dtype, route, seed, thorough)
-        count = len(twins) * (1 if dtype else 2) * (1 if route else 3)
+        count = len(twins) * (1 if dtype else len(DEFAULT_DTYPES)) * (1 if route else 3)
         done = list(reports) if json else rendering.print_checks(reports, count)
         if shrink_to is not None:
             _write_smallest(twins, done, shrink_to, thorough)
@@ -226,7 +227,7 @@ def train_twins(
     seed: Annotated[
         int | None, typer.Option(help="Draws start, batches and masks; the source's own start if absent.")
     ] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Of everything on both sides.")] = "float64",
+    dtype: Annotated[TrainingDtype, typer.Option(help="Of everything on both sides.")] = "float64",
     optimizer: Annotated[Optimizer | None, typer.Option(help="Gradient descent or Adam.")] = None,
     keep: Annotated[float | None, typer.Option(help="Probability that dropout keeps a unit.")] = None,
     hidden: Annotated[
@@ -392,7 +393,7 @@ def _checks(
 ) -> "Iterator[Report]":
     from gradtwin.check import check as check_twin
 
-    dtypes = [dtype] if dtype else ["float64", "float32"]
+    dtypes = [dtype] if dtype else list(DEFAULT_DTYPES)
     routes = [route] if route else ["tape", "gradients", "xla"]
     for (target, twin), one_dtype, one_route in itertools.product(twins.items(), dtypes, routes):
         report = check_twin(twin, dtype=one_dtype, route=one_route, seed=seed, thorough=thorough)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.errors import InputError
+from gradtwin.precision import is_floating
 from gradtwin.tensorflow_side import load_tensorflow
 from manual_grads import Array, Params
 
@@ -83,7 +84,7 @@ def _float_array(argument: Any) -> Array | None:
         array = np.asarray(argument.numpy() if hasattr(argument, "numpy") else argument)
     except ValueError:  # a ragged list
         return None
-    return array if array.dtype.kind == "f" else None
+    return array if is_floating(array) else None
 
 
 def _argument_names(function: Callable[..., Any], count: int) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from gradtwin import catalog
 from gradtwin.errors import InputError
+from gradtwin.precision import is_floating
 from gradtwin.twin import Twin
 from manual_grads import Array, Params
 
@@ -58,7 +59,7 @@ def central_differences(loss: Callable[[Params], Array], point: Mapping[str, Arr
         InputError: the array is not of a float dtype.
     """
     x = np.asarray(point[name])
-    if x.dtype.kind != "f":
+    if not is_floating(x):
         raise InputError(f"{name}: expected a float array to differentiate by, got {x.dtype}: cast it.")
     steps, quotients = step_sizes(x), np.empty_like(x)
     for index in np.ndindex(x.shape):

@@ -187,22 +187,27 @@ def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
 
 def _tensor_table(checks: Sequence[Report]) -> Table:
     """Make the table of a twin: a row for each tensor, and for each dtype its largest error on any route."""
-    dtypes = _in_order(report.dtype for report in checks)
-    table = _table(
-        "tensor",
-        "shape",
-        *[(head, "right") for dtype in dtypes for head in (f"{dtype} ulp", "bound")],
-        "verdict",
-    )
-    for name in _in_order(tensor.name for report in checks for tensor in report.tensors):
+    tensors = [(head, t) for report in checks for head, t in _columns(report)]
+    heads = _in_order(head for head, _ in tensors)
+    table = _table("tensor", "shape", *[(text, "right") for head in heads for text in (head, "bound")], "verdict")
+    for name in _in_order(t.name for _, t in tensors):
         rows = [t for report in checks for t in report.tensors if t.name == name]
-        worst = [max((t for t in rows if t.dtype == dtype), key=_gravity, default=None) for dtype in dtypes]
+        worst = [
+            max((t for h, t in tensors if (h, t.name) == (head, name)), key=_gravity, default=None) for head in heads
+        ]
         numbers = [text for t in worst for text in _error_and_bound(t)]
         verdict = _gravest(t.verdict for t in rows)
         table.add_row(
             label(name), shape_text(rows[0].shape), *numbers, Text(verdict, style=VERDICTS[verdict])
         )
     return table
+
+
+def _columns(report: Report) -> Iterator[tuple[str, TensorReport]]:
+    """Give every tensor with the head of its column: in the check's dtype, and where its formula is judged apart."""
+    yield from ((f"{report.dtype} ulp", t) for t in report.tensors)
+    if report.formula:
+        yield from ((f"formula, {report.formula.dtype} ulp", t) for t in report.formula.tensors)
 
 
 def _error_and_bound(tensor: TensorReport | None) -> tuple[str, str]:

@@ -63,6 +63,8 @@ class Report:
         command: the command line that repeats the check.
         notes: what else the reader should know.
         kinks: "any" accepts every subgradient at a kink, "reference" only TensorFlow's.
+        formula: of a check in bfloat16 or float16 the report of the same two sides in float64 at the same point,
+            which judges the formula; `tensors` are then each side's distance from it, in ulp of the dtype.
     """
 
     twin: str
@@ -79,6 +81,7 @@ class Report:
     command: str = ""
     notes: tuple[str, ...] = field(default=())
     kinks: str = "any"
+    formula: "Report | None" = None
 
     @property
     def agrees(self) -> bool:
@@ -90,6 +93,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain data, ready for JSON."""
+        judged_apart = {"formula": self.formula.to_dict()} if self.formula else {}
         return {
             "twin": self.twin,
             "dtype": self.dtype,
@@ -102,6 +106,7 @@ class Report:
             "first_wrong": self.first_wrong,
             "notes": list(self.notes),
             "tensors": [tensor.to_dict() for tensor in self.tensors],
+            **judged_apart,
         }
 
     def raise_for_disagreement(self) -> None:
@@ -125,24 +130,24 @@ def _headline(report: Report) -> str:
 
 def _table(report: Report) -> list[str]:
     width = max(len("tensor"), *(len(label(t.name)) for t in report.tensors)) if report.tensors else 6
-    header = f"  {'tensor':<{width}}  {'shape':<12} {'error':>10} {'bound':>10}  verdict"
+    column, unit, wide = "", "ulp", {}
+    if report.formula:
+        column, unit = f" {'formula':>10}", f"ulp; formula: error in ulp of {report.formula.dtype}"
+        wide = {t.name: f" {t.error_ulps:>10.3g}" for t in report.formula.tensors}
+    header = f"  {'tensor':<{width}}  {'shape':<12} {'error':>10} {'bound':>10}{column}  verdict"
     rows = [
         f"  {label(t.name):<{width}}  {shape_text(t.shape):<12} {t.error_ulps:>10.3g} {t.bound_ulps:>10.3g}"
-        f"  {t.verdict}"
+        f"{wide.get(t.name, '')}  {t.verdict}"
         for t in report.tensors
     ]
-    return [header + "   (error and bound in ulp)", *rows]
+    return [header + f"   (error and bound in {unit})", *rows]
 
 
 def failure_lines(report: Report) -> list[str]:
     """Say where each failing tensor is worst, what both sides have there, why, and how to see it again."""
     bad = [t for t in report.tensors if t.verdict not in ("agree", "kink")]
-    lines = [
-        f"  {label(t.name)}{list(t.worst.index)}: manual {t.worst.manual!r}, TensorFlow {t.worst.reference!r}"
-        + (f", witness {t.worst.witness!r}" if t.worst.witness is not None else "")
-        + f"; {t.error_ulps:.3g} ulp apart, at most {t.bound_ulps:.3g} allowed"
-        for t in bad
-    ]
+    lines = _formula_lines(report.formula) if report.formula else []
+    lines += [_worst_line(t) for t in bad if not lines]
     if report.where:
         lines.append(f"  {report.where}")
     if report.cause:
@@ -150,6 +155,20 @@ def failure_lines(report: Report) -> list[str]:
     if bad and report.command:
         lines.append(f"  repeat: {report.command}")
     return lines
+
+
+def _formula_lines(formula: Report) -> list[str]:
+    """Say what is wrong with a formula that was judged in a wider format; nothing where it is right."""
+    bad = [_worst_line(t) for t in formula.tensors if t.verdict == "disagree"]
+    return [f"  the formula, at the same point in {formula.dtype}:", *bad] if bad else []
+
+
+def _worst_line(t: TensorReport) -> str:
+    witness = f", witness {t.worst.witness!r}" if t.worst.witness is not None else ""
+    return (
+        f"  {label(t.name)}{list(t.worst.index)}: manual {t.worst.manual!r}, TensorFlow {t.worst.reference!r}{witness}"
+        f"; {t.error_ulps:.3g} ulp apart, at most {t.bound_ulps:.3g} allowed"
+    )
 
 
 def label(name: str) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from gradtwin import catalog
 from gradtwin.check import check, check_gradients
 from gradtwin.errors import InputError
+from gradtwin.precision import is_floating
 from gradtwin.referee.operating_point import PER_EXAMPLE
 from gradtwin.report import Report
 from gradtwin.shrink_script import Source, source_of_functions, source_of_twin, write_script
@@ -294,7 +295,7 @@ def _free_slots(point: Point) -> Iterator[Slot]:
     slots: list[Slot] = [("batch", i) for i in range(len(batch))] + [("params", name) for name in params]
     for slot in slots:
         array = _array(point, slot)
-        if array.dtype.kind == "f" and array.size and not _means_something(array):
+        if is_floating(array) and array.size and not _means_something(array):
             yield slot
 
 

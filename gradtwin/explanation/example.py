@@ -8,6 +8,7 @@ import numpy as np
 from gradtwin.batches import Chunk, chunks, longest_chunk
 from gradtwin.errors import InputError
 from gradtwin.manual_training import ManualTrainer
+from gradtwin.precision import is_floating
 from gradtwin.tensorflow_side import resolve
 from gradtwin.tensorflow_training import ReferenceTrainer
 from gradtwin.training_plan import Plan, make_plan
@@ -33,7 +34,7 @@ def drawn(twin: Twin, seed: int) -> Example:
     with told_as_theirs(f"Drawing a point for twin {twin.name!r}"):
         params, batch = twin.point(seed)
     start = {name: np.array(p, np.float64) for name, p in params.items()}
-    rows = tuple(np.asarray(b, np.float64) if np.asarray(b).dtype.kind == "f" else np.asarray(b) for b in batch)
+    rows = tuple(np.asarray(b, np.float64) if is_floating(b) else np.asarray(b) for b in batch)
     defaults = twin.training
     manual, tensorflow = _trainers(twin, start, defaults.optimizer, defaults.learning_rate, looped=False)
     chunk = Chunk(0, 1, rows, ())

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from gradtwin.precision import eps, is_floating, tiny
 from manual_grads import Array
 
 Tag = TypeVar("Tag")
@@ -94,7 +95,12 @@ def equal(one: Array, two: Array) -> bool:
     """Whether two arrays have one shape and equal entries, NaN where the other has NaN."""
     if np.array_equal(one, two):
         return True
-    return one.dtype.kind in "fc" and two.dtype.kind in "fc" and np.array_equal(one, two, equal_nan=True)
+    return _has_nan(one) and _has_nan(two) and np.array_equal(one, two, equal_nan=True)
+
+
+def _has_nan(array: Array) -> bool:
+    """Whether an array's format has a NaN at all."""
+    return is_floating(array) or array.dtype.kind == "c"
 
 
 def gap_ulps(one: Any, two: Any) -> float:
@@ -108,7 +114,8 @@ def gap_ulps(one: Any, two: Any) -> float:
     finite = np.isfinite(one) & np.isfinite(two)
     if not equal(np.where(finite, 0, one), np.where(finite, 0, two)):
         return float("inf")
-    dtype = one.dtype if one.dtype.kind == "f" else np.dtype(float)
-    scale = np.abs(one[finite]).max(initial=np.finfo(dtype).tiny)
+    dtype = one.dtype if is_floating(one) else np.dtype(float)
+    wide = np.result_type(one, two, np.float64)  # the difference of two large float16 numbers is no float16
+    scale = np.abs(one[finite].astype(wide)).max(initial=tiny(dtype))
     with np.errstate(over="ignore"):
-        return float(np.abs(one[finite] - two[finite]).max() / (scale * np.finfo(dtype).eps))
+        return float(np.abs(np.subtract(one[finite], two[finite], dtype=wide)).max() / (scale * eps(dtype)))

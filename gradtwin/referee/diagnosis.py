@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from gradtwin.referee.cause import name_cause, name_loss_cause
 from gradtwin.referee.fit import Cause, Context, Fit
 from gradtwin.referee.location import first_wrong, follow
@@ -98,7 +99,7 @@ def _ignores_its_cache(backward: Any, params: Params, cache: Cache, fit: Fit) ->
 def _moved(thing: Any, by: float) -> Any:
     """Copy a nest of arrays with all numbers a little larger."""
     if isinstance(thing, np.ndarray):
-        return thing * (1 + by) if thing.dtype.kind == "f" else thing.copy()
+        return thing * (1 + by) if is_floating(thing) else thing.copy()
     if isinstance(thing, dict):
         return {key: _moved(value, by) for key, value in thing.items()}
     return type(thing)(_moved(part, by) for part in thing) if type(thing) in (list, tuple) else thing

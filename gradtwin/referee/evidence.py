@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from gradtwin.referee import summands, witnesses
 from gradtwin.referee.tolerance import ulps_apart
 from gradtwin.tensorflow_side import ReferenceRun, differentiate
@@ -131,7 +132,7 @@ class Evidence:
         point, rng = witnesses.cast(self.point, "float64"), np.random.default_rng(1)
         runs = []
         for _ in range(4):
-            move = {k: _direction(rng, v) for k, v in point.items() if np.asarray(v).dtype.kind == "f"}
+            move = {k: _direction(rng, v) for k, v in point.items() if is_floating(v)}
             for distance in (1.0, -1.0):
                 far, near = (_moved(point, move, distance * fraction) for fraction in (1.0, 0.01))
                 runs.append(([self.manual_at(far), self.manual_at(near)], self.reference_at(far)))
@@ -215,4 +216,4 @@ def _moved(point: Mapping[str, Array], move: Mapping[str, Array], times: float) 
 
 def _at_most_one(array: Array) -> Array:
     """Scale an array down until its largest magnitude is 1."""
-    return array / max(1.0, float(np.abs(array).max())) if np.asarray(array).dtype.kind == "f" else array
+    return array / max(1.0, float(np.abs(array).max())) if is_floating(array) else array

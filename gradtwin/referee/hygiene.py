@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.errors import InputError
+from gradtwin.precision import is_floating
 from gradtwin.referee.array_trees import bits, equal, gap_ulps, leaves, overlapping
 from gradtwin.referee.findings import Finding, Notes
 from gradtwin.referee.guarded_calls import GuardedCode, GuardedFunction, Run
@@ -164,7 +165,7 @@ class _Hygiene:
 
     def _note_zeros(self, gradients: Mapping[str, Any]) -> None:
         mine = [np.asarray(gradients[name]) for name in self.params if name in gradients]
-        if mine and all(g.dtype.kind in "iufc" and not g.any() for g in mine):
+        if mine and all((is_floating(g) or g.dtype.kind in "iuc") and not g.any() for g in mine):
             self.notes.add("zero_gradient")
 
     def _note_sharing(self, gradients: Mapping[str, Any], cache: Any) -> set[str]:
@@ -342,8 +343,8 @@ def _other_point(params: Params, batch: Params) -> Point | None:
 
 
 def _scaled(array: Any) -> Any:
-    is_float = isinstance(array, np.ndarray) and array.dtype.kind == "f"
-    return np.asarray(array * array.dtype.type(PROBE_FACTOR)) if is_float else array
+    is_float = isinstance(array, np.ndarray) and is_floating(array)
+    return np.asanyarray(array * array.dtype.type(PROBE_FACTOR)) if is_float else array
 
 
 def _rolled(array: Any, step: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from gradtwin.referee import witnesses
 from gradtwin.referee.recording import Recorded, Recorder, plain
 from manual_grads import Array, Params
@@ -79,4 +80,4 @@ def _moved_loss(
 
 
 def _cast(arrays: Mapping[str, Array], kind: Any) -> Params:
-    return {k: np.asarray(v).astype(kind) if np.asarray(v).dtype.kind == "f" else v for k, v in arrays.items()}
+    return {k: np.asarray(v).astype(kind) if is_floating(v) else v for k, v in arrays.items()}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from gradtwin.referee.arrays_at_hand import NamedArray, derived
 from gradtwin.referee.fit import Fit, is_mask
 from gradtwin.referee.location import Followed
@@ -66,7 +67,7 @@ def foreign_arrays(fit: Fit, step: Step) -> Iterator[Change]:
 
 def _is_foreign(fit: Fit, array: Array) -> bool:
     """Whether an array from outside holds numbers of its own, or is a mask: nothing that is at hand."""
-    if array.dtype.kind != "f" or array.ndim == 0 or (np.unique(array).size < 3 and not is_mask(array)):
+    if not is_floating(array) or array.ndim == 0 or (np.unique(array).size < 3 and not is_mask(array)):
         return False
     return not any(is_equal(a.value, array) or is_equal(a.value.T, array) for a in fit.at_hand)
 
@@ -139,7 +140,7 @@ def other_derivatives(step: Step) -> Iterator[Change]:
     """Multiply with the derivative of an activation, or with another one than the hand does."""
     for number in step.order:
         operation, made = step.operations[number], step.values[number][0]
-        if made.ndim != 2 or made.dtype.kind != "f" or number == step.last:
+        if made.ndim != 2 or not is_floating(made) or number == step.last:
             continue
         slopes = list(_slopes(step, made.shape))
         for slope in slopes if operation.label in PRODUCTS else ():
@@ -172,7 +173,7 @@ def _computed(step: Step, shape: tuple[int, ...]) -> list[NamedArray]:
     found = [
         NamedArray(array, f"another of its results{line_text(step.recorder.operations[n])}", "made", "")
         for n, array in made
-        if array.shape == shape and array.dtype.kind == "f"
+        if array.shape == shape and is_floating(array)
     ]
     return found[:MOST_COMPUTED]
 
@@ -200,7 +201,7 @@ def _nearby(step: Step) -> list[NamedArray]:
     return [
         NamedArray(arrays[0], f"another of its results{line_text(step.recorder.operations[n])}", "made", "")
         for n, arrays in made.items()
-        if arrays[0].shape == shape and arrays[0].dtype.kind == "f" and n not in step.makers
+        if arrays[0].shape == shape and is_floating(arrays[0]) and n not in step.makers
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from manual_grads import Array, Params
 
 SATURATED_SLOPE = 1e-4
@@ -220,7 +221,7 @@ def _is_symmetric(p: Array) -> bool:
 
 
 def _of_the_units(values: Mapping[str, Any]) -> Iterator[BlindSpot]:
-    arrays = {n: v for n, v in values.items() if isinstance(v, np.ndarray) and v.size > 1 and v.dtype.kind == "f"}
+    arrays = {n: v for n, v in values.items() if isinstance(v, np.ndarray) and v.size > 1 and is_floating(v)}
     for shape in dict.fromkeys(a.shape for a in arrays.values()):
         alike = {name: a for name, a in arrays.items() if a.shape == shape}
         for before, after in _possible_layers(alike):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from manual_grads import Array
 
 SAMPLE = 1024
@@ -44,7 +45,7 @@ class Poison:
     @classmethod
     def spread(cls, name: str, array: object, thorough: bool = False) -> "Poison | None":
         """Write NaN into an array; None for what cannot be written to or holds no floating-point numbers."""
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        if not isinstance(array, np.ndarray) or not is_floating(array):
             return None
         if not array.flags.writeable or not array.size:
             return None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from gradtwin.referee import witnesses
 from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp
 from gradtwin.report import TensorReport, Worst
@@ -87,7 +88,7 @@ def testify(
     testimony = witnesses.testify(loss, point, name, direction)
     if testimony is None or testimony.witness != "complex step":
         return testimony
-    moved = {k: np.asarray(v, np.complex128) if np.asarray(v).dtype.kind == "f" else v for k, v in point.items()}
+    moved = {k: np.asarray(v, np.complex128) if is_floating(v) else v for k, v in point.items()}
     moved[name] = moved[name] + 1j * LONGER_STEP * direction
     again = float(np.asarray(loss(moved)).imag) / LONGER_STEP
     apart = abs(again - testimony.value)

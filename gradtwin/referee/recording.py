@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from manual_grads import Array
 
 _NUMPY = str(Path(np.__file__).parent)
@@ -196,7 +197,7 @@ class Recorder:
 
     def _note_operands(self, step: int, operands: list[Array]) -> None:
         for position, array in enumerate(operands):
-            if not isinstance(array, Recorded) and array.dtype.kind == "f":
+            if not isinstance(array, Recorded) and is_floating(array):
                 self.operands.append((step, position, array, hash(array.tobytes())))
 
     def _note_origin(self, step: int, label: str, operands: list[Array], answer: Any) -> None:

@@ -11,6 +11,7 @@ judged the same.
 
 import numpy as np
 
+from gradtwin.precision import spacing
 from manual_grads import Array
 
 QUICK_ULPS = 64.0
@@ -31,8 +32,7 @@ def _magnitude(array: Array) -> float:
 
 def ulp(scale: float, dtype: str) -> float:
     """Give the spacing of the dtype's numbers at a magnitude, at least that of its smallest normal number."""
-    kind = np.dtype(dtype).type
-    return float(np.spacing(kind(max(scale, float(np.finfo(kind).tiny)))))
+    return spacing(scale, dtype)
 
 
 def ulps_apart(a: Array, b: Array, dtype: str, *, scale: float | None = None) -> Array:

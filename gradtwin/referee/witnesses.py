@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.precision import is_floating
 from manual_grads import Array, Params
 
 STEP = 1e-20
@@ -31,7 +32,7 @@ class Testimony:
 
 def cast(arrays: Mapping[str, Array], dtype: Any) -> Params:
     """Bring every float array to a dtype; labels and other whole numbers stay."""
-    return {k: np.asarray(v).astype(dtype) if np.asarray(v).dtype.kind == "f" else v for k, v in arrays.items()}
+    return {k: np.asarray(v).astype(dtype) if is_floating(v) else v for k, v in arrays.items()}
 
 
 def testify(loss: Loss, point: Mapping[str, Array], name: str, direction: Array) -> Testimony | None:
@@ -93,7 +94,7 @@ def complex_step(loss: Loss, point: Mapping[str, Array], name: str, direction: A
 def _complex_derivative(
     loss: Loss, point: Mapping[str, Array], name: str, direction: Array, kind: Any
 ) -> np.longdouble | None:
-    moved = {k: v.astype(kind) if np.asarray(v).dtype.kind == "f" else v for k, v in point.items()}
+    moved = {k: v.astype(kind) if is_floating(v) else v for k, v in point.items()}
     moved[name] = moved[name] + np.asarray(1j * STEP, kind) * direction.astype(kind)
     try:
         with np.errstate(all="ignore"):
@@ -133,7 +134,7 @@ def ridders(loss: Loss, point: Mapping[str, Array], name: str, direction: Array)
 
 def jitter(point: Mapping[str, Array], rng: np.random.Generator) -> Params:
     """Move every float entry by at most one rounding: θ (1 + ε ξ), ξ in {-1, 0, 1}."""
-    return {k: _jittered(np.asarray(v), rng) if np.asarray(v).dtype.kind == "f" else v for k, v in point.items()}
+    return {k: _jittered(np.asarray(v), rng) if is_floating(v) else v for k, v in point.items()}
 
 
 def _jittered(array: Array, rng: np.random.Generator) -> Array:

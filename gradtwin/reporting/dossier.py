@@ -16,6 +16,7 @@ from gradtwin.errors import InputError
 from gradtwin.explanation.formulas import first_sentence, page_of
 from gradtwin.faults.score import FaultRow, score
 from gradtwin.history import History
+from gradtwin.precision import is_floating
 from gradtwin.referee.tolerance import ulps_apart
 from gradtwin.report import Report
 from gradtwin.reporting import surroundings
@@ -218,7 +219,7 @@ def _point(twin: Twin, seed: int) -> tuple[Params, Params]:
 
 def _cast(arrays: Mapping[str, Array]) -> Params:
     given = {name: np.asarray(array) for name, array in arrays.items()}
-    return {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in given.items()}
+    return {name: a.astype(np.float64) if is_floating(a) else a for name, a in given.items()}
 
 
 def error_map(name: str, ours: Array, theirs: Array | None) -> ErrorMap:
