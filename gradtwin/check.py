@@ -348,7 +348,7 @@ def _validate_gradients(manual: ManualRun, params: Params, batch: Params) -> Non
 
 def _require(value: str, allowed: tuple[str, ...], what: str) -> None:
     if value not in allowed:
-        raise InputError(f"{what}: expected {_listed(allowed)}, got {value!r}.{did_you_mean(value, allowed)}")
+        raise InputError(f"{what}: expected {_listed(allowed)}, got {value!r}.{did_you_mean(str(value), allowed)}")
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO, cast
 import typer
 
 from gradtwin.chatter import silence_tensorflow
-from gradtwin.errors import InputError
+from gradtwin.errors import InputError, did_you_mean
 from gradtwin.precision import DEFAULT_DTYPES, Dtype
 
 if TYPE_CHECKING:
@@ -440,6 +440,9 @@ def _stdout_kept_clean(json: bool) -> Iterator[None]:
 def _worded(message: str) -> str:
     """Close a usage error with a full stop, or with the question what was meant."""
     message = message.replace("Value error, ", "").rstrip(".?")
+    choice = re.search(r"'([^']+)' is not one of (.+)$", message)
+    if choice:
+        return f"{message}." + did_you_mean(choice[1], re.findall(r"\w+", choice[2]))
     message = re.sub(r" \(Possible options: (.*)\)$", r". Did you mean \1", message)
     return message + ("?" if "Did you mean" in message else ".")
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from gradtwin.bfloat16_arrays import kept_bfloat16
 from gradtwin.errors import InputError
-from gradtwin.precision import cast, largest
+from gradtwin.precision import cast, eps, is_floating, is_low, largest
 from gradtwin.referee.evidence import Evidence
 from gradtwin.referee.judge import COMPARABLE, Ruling, gravest
 from gradtwin.referee.surroundings import with_findings
@@ -37,7 +37,8 @@ def in_dtype(arrays: Mapping[str, Array], dtype: str) -> Params:
     """Bring the floating-point arrays of a point to a format.
 
     Args:
-        arrays: parameters or a batch; labels and other whole numbers stay as they are.
+        arrays: parameters or a batch; labels and other whole numbers stay as they are, and rows that add up
+            to 1 still do so in few digits: a softmax's loss is made for targets that are distributions.
         dtype: a name of `precision.DTYPES`.
 
     Returns:
@@ -54,7 +55,22 @@ def in_dtype(arrays: Mapping[str, Array], dtype: str) -> Params:
                 f"{name}: expected numbers up to {dtype}'s largest, {largest(dtype):g}, got "
                 f"{scale_of(np.asarray(arrays[name])):.3g}: scale the data, or use bfloat16 or float32."
             )
+        if is_low(dtype) and _are_distributions(np.asarray(arrays[name])):
+            there[name] = _as_distributions(np.asarray(arrays[name], np.float64), dtype)
     return kept_bfloat16(there)
+
+
+def _are_distributions(array: Array) -> bool:
+    return bool(is_floating(array) and array.ndim == 2 and (array >= 0).all() and np.allclose(array.sum(axis=1), 1.0))
+
+
+def _as_distributions(rows: Array, dtype: str) -> Array:
+    """Round each row down to multiples of the format's spacing at 1; its largest entry takes what is left of 1."""
+    steps = 1 / eps(dtype)
+    counts = np.floor(rows * steps)
+    largest_entry = np.arange(rows.shape[1]) == rows.argmax(axis=1)[:, np.newaxis]
+    counts += largest_entry * (steps - counts.sum(axis=1, keepdims=True))
+    return (counts / steps).astype(dtype)
 
 
 def judged_in_low_precision(case: "Case") -> Report:
@@ -149,8 +165,8 @@ def _rounding(
     index = tuple(int(i) for i in np.unravel_index(np.argmax(worse), worse.shape))
     worst = Worst(index, float(v.hand[index]), float(v.theirs[index]), float(v.right[ours < others][index]))
     bound = QUICK_ULPS
-    if max(ours, others) > bound and all(np.isfinite(a).all() for a in v.right):
-        bound = max(bound, QUICK_ULPS * _largest_term(evidence, name) / scale if scale else bound)
+    if bound < max(ours, others) < np.inf and verdict != "disagree":
+        bound = max(bound, QUICK_ULPS * _largest_term(evidence, name) / scale)
     row = TensorReport(name, np.shape(v.hand), dtype, verdict, max(ours, others), bound, worst, scale)
     if not all(np.isfinite(a).all() for a in v.right):
         return Ruling(row)  # the formula's report says what there is to say
@@ -174,7 +190,10 @@ def _not_finite(row: TensorReport, v: _Values, ours: float, others: float) -> Ru
         note = f"{what}: overflow, for its right value reaches {needed:.3g} and {row.dtype} ends at {most:g}."
         return Ruling(replace(row, verdict="undecidable"), None, note)
     side = "both sides" if all(lost) else "the hand-written code" if lost[0] else "TensorFlow"
-    note = f"{what}: overflow on the way to it by {side}: {row.dtype} ends at {most:g}, and the right value fits."
+    note = (
+        f"{what}: not finite by {side}, though the right value fits into {row.dtype}: overflow past {most:g} on the "
+        "way, or a division by what has rounded to zero."
+    )
     if not lost[0] and ours <= row.bound_ulps:
         return Ruling(replace(row, verdict="rounding"), "reference", note)
     blame = None if all(lost) else "manual" if lost[0] else "reference"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.errors import InputError
+from gradtwin.precision import is_floating
 from gradtwin.report import Report
 from gradtwin.twin import Batch, Twin
 from manual_grads import Array, Params
@@ -128,7 +129,7 @@ def write_script(file: Path, source: Source, params: Params, batch: Batch, repor
         "import sys",
         "",
         *(f"sys.path.insert(0, {path!r})" for path in source.paths),
-        "import numpy as np",
+        *_imports(params, batch),
         "",
         *source.imports,
         "",
@@ -153,18 +154,27 @@ def refuse_to_replace(file: Path) -> None:
         raise InputError(f"{file} exists and is no earlier script of this kind: give another name.")
 
 
+def _imports(params: Params, batch: Batch) -> list[str]:
+    """Import numpy, and bfloat16 from where it comes from."""
+    formats = {str(np.asarray(array).dtype) for array in (*params.values(), *batch)}
+    return [*(["import ml_dtypes"] if "bfloat16" in formats else []), "import numpy as np"]
+
+
 def _assignments(name: str, arrays: dict[Any, Array]) -> list[str]:
     """Write a dictionary of arrays as literals that give the same bits."""
     lines = [f"{name} = {{}}"]
     for key, array in arrays.items():
         array = np.asarray(array)
+        kind = f"{'ml_dtypes' if array.dtype == 'bfloat16' else 'np'}.{array.dtype}"
+        if is_floating(array):
+            array = array.astype(np.float64)  # exact, and Python can write its numbers
         target = f"{name}[{key!r}]"
         flat = np.flatnonzero(array)
         if array.size > FEW and flat.size <= array.size // 4:
-            lines.append(f"{target} = np.zeros({array.shape}, np.{array.dtype})")
+            lines.append(f"{target} = np.zeros({array.shape}, {kind})")
             lines += [f"{target}[{_index(array, int(i))}] = {array.flat[i].item()!r}" for i in flat]
         else:
-            lines.append(f"{target} = np.array({array.tolist()!r}, np.{array.dtype})")
+            lines.append(f"{target} = np.array({array.tolist()!r}, {kind})")
     return lines
 
 

@@ -8,8 +8,9 @@ import pytest
 import manual_grads.networks
 import tf_reference.networks
 from gradtwin import catalog
-from gradtwin.check import DTYPES, check
+from gradtwin.check import check
 from gradtwin.errors import InputError
+from gradtwin.precision import DEFAULT_DTYPES
 from gradtwin.tensorflow_side import ROUTES
 
 NODES = "linear sigmoid relu softmax cross_entropy mean dropout softmax_cross_entropy".split()
@@ -17,7 +18,7 @@ NETWORKS = "gates neuron linear_regression logistic xor wide deep zoo relu_mlp s
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", DEFAULT_DTYPES)
 @pytest.mark.parametrize("name", catalog.names())
 def test_every_gradient_agrees(name, dtype, route):
     """Parameters, inputs and intermediates, in both precisions, by all three routes."""
