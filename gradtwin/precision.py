@@ -5,8 +5,8 @@
     float16    11 bits, spacing 2^-10 at 1, largest 65504
     bfloat16    8 bits, spacing 2^-7 at 1, the range of float32
 
-numpy knows bfloat16 by `ml_dtypes` only, and not as a floating-point type: its `dtype.kind` is "V", and
-`np.finfo` refuses it. Whoever asks what an array is made of asks here.
+numpy knows bfloat16 by `ml_dtypes` only, and not as a floating-point type: its `dtype.kind` is "V", that of one
+float8 is "f", and `np.finfo` refuses both. Whoever asks what an array is made of asks here.
 """
 
 import math
@@ -29,7 +29,7 @@ _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 def is_floating(thing: Any) -> bool:
     """Whether an array (or a dtype) holds real floating-point numbers, those of bfloat16 included."""
     dtype = thing if isinstance(thing, np.dtype) else np.asarray(thing).dtype
-    return dtype.kind == "f" or dtype == _BFLOAT16
+    return issubclass(dtype.type, np.floating) or dtype == _BFLOAT16
 
 
 def is_low(dtype: str) -> bool:

@@ -87,26 +87,31 @@ class Tally:
     wrong_cause: int
 
 
-def score(twins: Iterable[Twin], sample: int | None = None, half: int | None = None) -> list[FaultRow]:
+def score(
+    twins: Iterable[Twin], sample: int | None = None, half: int | None = None, dtype: str = "float64"
+) -> list[FaultRow]:
     """Check every planted fault of the twins.
 
     Args:
         twins: whose faults; a large network is broken and checked in small widths.
         sample: about how many faults a twin, evenly spread over its source; all of them if None.
         half: only the faults of half 1 or of half 2.
+        dtype: what the checks compute in.
 
     Returns:
         A row for each fault.
     """
-    return list(score_each(twins, sample, half))
+    return list(score_each(twins, sample, half, dtype))
 
 
-def score_each(twins: Iterable[Twin], sample: int | None = None, half: int | None = None) -> Iterator[FaultRow]:
+def score_each(
+    twins: Iterable[Twin], sample: int | None = None, half: int | None = None, dtype: str = "float64"
+) -> Iterator[FaultRow]:
     """Give the rows of `score` one after the other, as they are done."""
     for twin in map(small, twins):
         faults = [fault for fault in planted(twin) if half in (None, fault.half)]
         with answers_remembered():
-            yield from (judge(fault, twin) for fault in spread(faults, sample))
+            yield from (judge(fault, twin, dtype) for fault in spread(faults, sample))
 
 
 def spread(faults: Sequence[PlantedFault], sample: int | None) -> list[PlantedFault]:
@@ -116,11 +121,11 @@ def spread(faults: Sequence[PlantedFault], sample: int | None) -> list[PlantedFa
     return [faults[i * len(faults) // sample] for i in range(sample)]
 
 
-def judge(fault: PlantedFault, twin: Twin) -> FaultRow:
-    """Check one planted fault in float64 by the tape."""
+def judge(fault: PlantedFault, twin: Twin, dtype: str = "float64") -> FaultRow:
+    """Check one planted fault by the tape."""
     try:
         with np.errstate(all="ignore"):
-            return _row_of_report(fault, check(fault.planted_in(twin)))
+            return _row_of_report(fault, check(fault.planted_in(twin), dtype=dtype))
     except InputError as error:
         return _row_of_refusal(fault, str(error))
 

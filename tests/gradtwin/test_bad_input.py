@@ -27,7 +27,7 @@ def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     [
         ("chek", "No such command 'chek'"),
         ("check xro", "Unknown twin 'xro'. Did you mean 'xor'? gradtwin list names them all."),
-        ("check xor --dtype float16", "float16"),
+        ("check xor --dtype bf16", "Did you mean 'bfloat16'?"),
         ("check xor --route eager", "eager"),
         ("check xor --seed -1", "--seed"),
         ("check xor --sed 1", "No such option: --sed"),

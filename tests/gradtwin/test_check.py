@@ -171,7 +171,7 @@ def test_a_mistake_made_twice_is_seen_by_the_thorough_check():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dtype": "float16"}, "dtype: expected float32 or float64, got 'float16'"),
+        ({"dtype": "float8"}, "dtype: expected float64, float32, bfloat16 or float16, got 'float8'. Did you mean"),
         ({"route": "eager"}, "route: expected tape, gradients or xla, got 'eager'"),
     ],
 )
@@ -186,8 +186,8 @@ def test_unknown_settings_are_refused(arguments, message):
     [
         ({}, ROWS, "params: expected a dictionary of arrays, got an empty one"),
         (None, ROWS, "params: expected a dictionary of arrays, got None"),
-        ({"w": np.array([1, 2])}, ROWS, "expected a float32 or float64 array, got int64"),
-        ({"w": np.array([1.0, None])}, ROWS, "expected a float32 or float64 array, got object"),
+        ({"w": np.array([1, 2])}, ROWS, "expected a float64, float32, bfloat16 or float16 array, got int64"),
+        ({"w": np.array([1.0, None])}, ROWS, "expected a float64, float32, bfloat16 or float16 array, got object"),
         ({"w": np.array([1.0, np.nan])}, ROWS, "w: expected finite numbers"),
         ({"w": np.array([])}, ROWS, "w: expected at least one entry"),
         (PARAMS, np.zeros((0, 2)), "x: expected at least one entry"),
