@@ -11,7 +11,7 @@ from gradtwin.errors import InputError, did_you_mean
 from gradtwin.low_precision import in_dtype, judged_in_low_precision
 from gradtwin.precision import DTYPES, eps, is_floating, is_low
 from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
-from gradtwin.referee.evidence import Evidence, ManualRun
+from gradtwin.referee.evidence import Asked, Evidence, ManualRun
 from gradtwin.referee.hygiene import Inspection, run_inspected
 from gradtwin.referee.judge import Ruling, gravest, judge
 from gradtwin.referee.second_order import second_order
@@ -130,20 +130,6 @@ def check_gradients(
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What both sides answer at one point, each in its own right; `shared` are the names both have a gradient of."""
-
-    inspection: Inspection
-    manual: ManualRun
-    reference: ReferenceRun
-
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """The tensors that are compared."""
-        return tuple(name for name in self.manual.gradients if name in self.reference.gradients)
-
-
-@dataclass(frozen=True)
 class Case:
     """One comparison: both sides, the point, the dtype and the route.
 
@@ -171,7 +157,7 @@ class Case:
         """Run both sides and judge every tensor."""
         return judged_in_low_precision(self) if is_low(self.dtype) else self.judged(self.asked())
 
-    def asked(self) -> "Asked":
+    def asked(self) -> Asked:
         """Run both sides, and refuse what cannot be compared."""
         _require(self.route, ROUTES, "route")
         _validate_point(self.params, self.batch)
@@ -184,7 +170,7 @@ class Case:
         _validate_reference(manual, reference)
         return Asked(inspection, manual, reference)
 
-    def judged(self, asked: "Asked") -> Report:
+    def judged(self, asked: Asked) -> Report:
         """Judge every tensor of what both sides answered."""
         inspection, manual, reference = asked.inspection, asked.manual, asked.reference
         with told_as_theirs("One of the two functions, asked again at another point,"):

@@ -43,6 +43,7 @@ from gradtwin.custom_gradient_runs import (
     value,
 )
 from gradtwin.errors import InputError
+from gradtwin.precision import cast
 from gradtwin.referee import witnesses
 from gradtwin.referee.cause import Context, name_cause
 from gradtwin.referee.evidence import Evidence, ManualRun
@@ -153,7 +154,7 @@ class Problem:
     def probes(self) -> dict[str, list[Probe]]:
         """The witnesses' testimonies, in float64 where the function takes it."""
         rng = np.random.default_rng(self.seed)
-        point = witnesses.cast(self.point, np.float64)
+        point = cast(self.point, np.float64)
         try:
             value(self.custom, point)
         except Exception:  # a function written for float32 only
@@ -185,7 +186,7 @@ class Problem:
         if self.dtype == "float64":
             return {}
         try:
-            return run(self.custom, witnesses.cast(self.point, np.float64), "eager").gradients
+            return run(self.custom, cast(self.point, np.float64), "eager").gradients
         except Exception:  # a function written for float32 only
             return {}
 
@@ -314,7 +315,7 @@ class DoubleEvidence(Evidence):
         direction = np.zeros(self.point[name].shape)
         direction[index] = 1.0
         try:
-            return testify(self.loss_at, witnesses.cast(self.point, np.float64), name, direction)
+            return testify(self.loss_at, cast(self.point, np.float64), name, direction)
         except Exception:  # a function written for float32 only
             return None
 

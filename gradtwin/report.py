@@ -87,8 +87,11 @@ class Report:
     def agrees(self) -> bool:
         """Whether the hand gradient may be trusted at this point.
 
-        `rounding` passes with its warning; a `kink` passes where any convention is accepted.
+        `rounding` passes with its warning; a `kink` passes where any convention is accepted. A formula that is
+        judged apart must agree by itself.
         """
+        if self.formula is not None and not self.formula.agrees:
+            return False
         return self.verdict in ("agree", "rounding") or (self.verdict == "kink" and self.kinks == "any")
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.detection.drawn_nets import ACTIVATIONS, LOSSES, REDUCTIONS, HandNet, TensorFlowNet
 from gradtwin import catalog
-from gradtwin.referee.witnesses import cast
+from gradtwin.precision import cast
 from gradtwin.twin import Batch, Generator, Twin
 from manual_grads import Array, Params
 from manual_grads.nodes import Dropout

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.detection.page import count_text, put, table
 from gradtwin import catalog
 from gradtwin.check import check
-from gradtwin.referee.witnesses import cast
+from gradtwin.precision import cast
 from gradtwin.tensorflow_side import differentiate, resolve
 from gradtwin.twin import Twin
 

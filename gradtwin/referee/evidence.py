@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.precision import is_floating
+from gradtwin.precision import cast, eps, is_floating
 from gradtwin.referee import summands, witnesses
+from gradtwin.referee.hygiene import Inspection
 from gradtwin.referee.tolerance import ulps_apart
 from gradtwin.tensorflow_side import ReferenceRun, differentiate
 from manual_grads import Array, Cache, Params
@@ -23,6 +24,20 @@ class ManualRun:
     cache: Cache
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What both sides answer at one point, each in its own right; `shared` are the names both have a gradient of."""
+
+    inspection: Inspection
+    manual: ManualRun
+    reference: ReferenceRun
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The tensors that are compared."""
+        return tuple(name for name in self.manual.gradients if name in self.reference.gradients)
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """Two sides and a point, and ways to ask them again.
@@ -32,7 +47,7 @@ class Evidence:
         loss: `loss(params, *batch)`, the hand-written forward alone.
         reference: the reference's forward.
         params, batch: the point, in the dtype of the check.
-        dtype: "float32" or "float64".
+        dtype: "float32" or "float64"; in a lower precision nothing is asked but the reference's run.
         route: how TensorFlow differentiates.
         names: the tensors whose gradients are compared.
     """
@@ -72,16 +87,16 @@ class Evidence:
     @functools.cached_property
     def extended_point(self) -> Params:
         """The same point in long double; every float32 and float64 is a long double, so nothing moves."""
-        return witnesses.cast(self.point, np.longdouble)
+        return cast(self.point, np.longdouble)
 
     @functools.cached_property
     def extended(self) -> ManualRun | None:
         """The hand-derived side in a wider precision, or None where the code does not carry one through."""
         for kind in (np.longdouble, np.float64):
-            if np.finfo(kind).eps >= np.finfo(self.dtype).eps:
+            if eps(kind) >= eps(self.dtype):
                 return None
             try:
-                run = self.manual_at(witnesses.cast(self.point, kind))
+                run = self.manual_at(cast(self.point, kind))
                 if all(np.asarray(run.gradients[name]).dtype == kind for name in self.names):
                     return run
             except Exception:
@@ -98,14 +113,14 @@ class Evidence:
             return {}
         rng, here = np.random.default_rng(4), self.extended.gradients
         kind = np.asarray(next(iter(here.values()))).dtype
-        runs = [self.manual_at(witnesses.cast(witnesses.jitter(self.point, rng), kind)) for _ in range(4)]
+        runs = [self.manual_at(cast(witnesses.jitter(self.point, rng), kind)) for _ in range(4)]
         distances = {name: [np.abs(run.gradients[name] - here[name]).max() for run in runs] for name in self.names}
         return {name: float(max(found)) for name, found in distances.items()}
 
     @functools.cached_property
     def other_reference(self) -> ReferenceRun:
         """TensorFlow at the same point in the other precision: float32 for float64, and the reverse."""
-        return self.reference_at(witnesses.cast(self.point, "float32" if self.dtype == "float64" else "float64"))
+        return self.reference_at(cast(self.point, "float32" if self.dtype == "float64" else "float64"))
 
     @functools.cached_property
     def loss_scales(self) -> tuple[float, float]:
@@ -129,7 +144,7 @@ class Evidence:
         Eight directions (four and their opposites); the hand also at a hundredth of the distance, where a
         jump is still as high and a slope a hundred times less.
         """
-        point, rng = witnesses.cast(self.point, "float64"), np.random.default_rng(1)
+        point, rng = cast(self.point, "float64"), np.random.default_rng(1)
         runs = []
         for _ in range(4):
             move = {k: _direction(rng, v) for k, v in point.items() if is_floating(v)}
@@ -142,7 +157,7 @@ class Evidence:
     def tame_points(self) -> list[Params]:
         """Two points of the same network, in float64, where no unit saturates."""
         rng = np.random.default_rng(2)
-        tame = {k: _at_most_one(v) for k, v in witnesses.cast(self.point, "float64").items()}
+        tame = {k: _at_most_one(v) for k, v in cast(self.point, "float64").items()}
         return [tame | {k: tame[k] * rng.uniform(0.5, 1.0, tame[k].shape) for k in self.params} for _ in range(2)]
 
     @functools.cached_property
@@ -160,7 +175,7 @@ class Evidence:
         rng = np.random.default_rng(3)
         noises = []
         for point, (here, _) in zip(self.tame_points, self.companions, strict=True):
-            moved = [witnesses.jitter(point, rng), witnesses.jitter(point, rng), witnesses.cast(point, np.longdouble)]
+            moved = [witnesses.jitter(point, rng), witnesses.jitter(point, rng), cast(point, np.longdouble)]
             runs = [run for p in moved if (run := self._manual_if_it_runs(p)) is not None]
             noises.append({n: max((_apart(here, run, n) for run in runs), default=0.0) for n in self.names})
         return noises
@@ -182,7 +197,7 @@ class Evidence:
             return None
         direction = np.zeros(np.shape(self.point[name]))
         direction[index] = 1.0
-        for point in (self.extended_point, witnesses.cast(self.point, "float64")):
+        for point in (self.extended_point, cast(self.point, "float64")):
             try:
                 testimony = witnesses.testify(self.loss_at, point, name, direction)
             except Exception:

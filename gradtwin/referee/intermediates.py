@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.precision import is_floating
+from gradtwin.precision import cast
 from gradtwin.referee import witnesses
 from gradtwin.referee.recording import Recorded, Recorder, plain
 from manual_grads import Array, Params
@@ -73,11 +73,7 @@ def _moved_loss(
             return [result + offset[name] for result in results] if at == step else results
 
         kind = offset[name].dtype
-        arrays = _cast(params, kind), _cast(batch, kind)
+        arrays = cast(params, kind), cast(batch, kind)
         return plain(np.asanyarray(_run(Recorder(after=move), forward, *arrays)[0]))
 
     return loss
-
-
-def _cast(arrays: Mapping[str, Array], kind: Any) -> Params:
-    return {k: np.asarray(v).astype(kind) if is_floating(v) else v for k, v in arrays.items()}

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin import precision
 from gradtwin.precision import is_floating
 from manual_grads import Array, Params
 
@@ -28,11 +29,6 @@ class Testimony:
     value: float
     uncertainty: float
     witness: str
-
-
-def cast(arrays: Mapping[str, Array], dtype: Any) -> Params:
-    """Bring every float array to a dtype; labels and other whole numbers stay."""
-    return {k: np.asarray(v).astype(dtype) if is_floating(v) else v for k, v in arrays.items()}
 
 
 def testify(loss: Loss, point: Mapping[str, Array], name: str, direction: Array) -> Testimony | None:
@@ -138,5 +134,5 @@ def jitter(point: Mapping[str, Array], rng: np.random.Generator) -> Params:
 
 
 def _jittered(array: Array, rng: np.random.Generator) -> Array:
-    eps = np.finfo(array.dtype).eps
+    eps = array.dtype.type(precision.eps(array.dtype))
     return (array * (1 + eps * rng.integers(-1, 2, size=array.shape).astype(array.dtype))).astype(array.dtype)

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.detection import low_precision as benchmark
+from benchmarks.detection.false_alarms import case_of
 from benchmarks.detection.problems import at_point, with_wrong_entry
 from gradtwin import InputError, catalog, check, check_gradients, cli
 from gradtwin.faults.catalogue import small
@@ -91,7 +92,7 @@ def test_targets_that_add_up_to_1_still_do_in_few_digits(dtype):
 
 
 @low_dtypes
-@pytest.mark.parametrize(("factor", "cause"), [(0.5, "half the right one"), (-1.0, "sign"), (2.0, "twice the right one")])
+@pytest.mark.parametrize(("factor", "cause"), [(0.5, "half the right"), (-1.0, "sign"), (2.0, "twice the right")])
 def test_a_planted_factor_is_blamed_and_named(factor, cause, dtype):
     """Half of a bfloat16 value is within 64 ulp or so of it; the formula is not."""
     report = checked(wrong_by(factor), dtype)
@@ -170,6 +171,24 @@ def test_the_side_that_lost_the_digits_is_blamed():
     row = report.tensors[1]
     assert row.verdict == "rounding" and row.error_ulps > row.bound_ulps
     assert abs(row.worst.reference - row.worst.witness) < abs(row.worst.manual - row.worst.witness)
+
+
+def test_a_hand_that_keeps_no_digit_where_tensorflow_does_is_not_passed():
+    """Another branch in float16, with the sign lost: right in float64, and no rounding explains it."""
+
+    def branches(params, x, y):
+        loss, gradients = mean_square(params, x, y)
+        return loss, {"w": -gradients["w"] if x.dtype == np.float16 else gradients["w"]}
+
+    report = checked(branches, "float16")
+    assert (report.verdict, report.blame, report.formula.verdict) == ("undecidable", "manual", "agree")
+    assert any("does the code take another branch in float16?" in note for note in report.notes)
+
+
+def test_all_digits_lost_behind_a_saturated_unit_are_rounding():
+    """Logits of 1e4 in bfloat16, where one rounding of the point flips a sigmoid: both verdicts of right code pass."""
+    for number in (30, 67):
+        assert check(case_of(0, number).twin(), dtype="bfloat16").verdict == "rounding"
 
 
 def test_a_value_beyond_the_largest_number_is_called_overflow():
@@ -323,6 +342,12 @@ def test_the_command_line_says_both(capsys):
     assert cli.run(["check", "gates", "--dtype", "float16", "--route", "tape", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["dtype"], row["formula"]["dtype"], row["formula"]["verdict"]) == ("float16", "float64", "agree")
+
+
+def test_a_kink_that_is_not_accepted_does_not_pass_under_lost_digits():
+    """`rounding` is graver than `kink` and passes; the formula beneath it, with kinks="reference", does not."""
+    kink = replace(check("gates"), verdict="kink", kinks="reference")
+    assert not replace(check("gates", dtype="float16"), verdict="rounding", formula=kink).agrees
 
 
 def test_a_check_in_float64_has_no_second_report():
