@@ -149,8 +149,10 @@ def _table(report: Report) -> list[str]:
 def failure_lines(report: Report) -> list[str]:
     """Say where each failing tensor is worst, what both sides have there, why, and how to see it again."""
     bad = [t for t in report.tensors if t.verdict not in ("agree", "kink")]
-    lines = _formula_lines(report.formula) if report.formula else []
-    lines += [_worst_line(t) for t in bad if not lines]
+    of_formula = _formula_lines(report.formula) if report.formula else {}
+    lines = [_worst_line(t, "from the witness" if report.formula else "apart") for t in bad if t.name not in of_formula]
+    if of_formula and report.formula:
+        lines += [f"  the formula, at the same point in {report.formula.dtype}:", *of_formula.values()]
     if report.where:
         lines.append(f"  {report.where}")
     if report.cause:
@@ -160,17 +162,16 @@ def failure_lines(report: Report) -> list[str]:
     return lines
 
 
-def _formula_lines(formula: Report) -> list[str]:
-    """Say what is wrong with a formula that was judged in a wider format; nothing where it is right."""
-    bad = [_worst_line(t) for t in formula.tensors if t.verdict == "disagree"]
-    return [f"  the formula, at the same point in {formula.dtype}:", *bad] if bad else []
+def _formula_lines(formula: Report) -> dict[str, str]:
+    """Say by tensor what is wrong with a formula that was judged in a wider format."""
+    return {t.name: _worst_line(t) for t in formula.tensors if t.verdict not in ("agree", "kink")}
 
 
-def _worst_line(t: TensorReport) -> str:
+def _worst_line(t: TensorReport, how: str = "apart") -> str:
     witness = f", witness {t.worst.witness!r}" if t.worst.witness is not None else ""
     return (
         f"  {label(t.name)}{list(t.worst.index)}: manual {t.worst.manual!r}, TensorFlow {t.worst.reference!r}{witness}"
-        f"; {t.error_ulps:.3g} ulp apart, at most {t.bound_ulps:.3g} allowed"
+        f"; {t.error_ulps:.3g} ulp {how}, at most {t.bound_ulps:.3g} allowed"
     )
 
 

@@ -24,6 +24,8 @@ def report_html(report: Report) -> str:
     blame = f", blame: {report.blame}" if report.blame else ""
     title = f"{report.twin}: {report.verdict}{blame}"
     remark = f"{report.dtype}, {report.route}, seed {report.seed}; error and bound in ulp"
+    if report.formula:
+        remark += f"; the formula, in {report.formula.dtype}: {report.formula.verdict}"
     rows = [
         (label(t.name), shape_text(t.shape), f"{t.error_ulps:.3g}", f"{t.bound_ulps:.3g}", t.verdict)
         for t in report.tensors
