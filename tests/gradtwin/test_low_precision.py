@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.detection import low_precision as benchmark
-from benchmarks.detection.false_alarms import case_of
 from benchmarks.detection.problems import at_point, with_wrong_entry
 from gradtwin import InputError, catalog, check, check_gradients, cli
 from gradtwin.faults.catalogue import small
@@ -98,6 +97,7 @@ def test_a_planted_factor_is_blamed_and_named(factor, cause, dtype):
     report = checked(wrong_by(factor), dtype)
     assert (report.verdict, report.blame, report.first_wrong) == ("disagree", "manual", "w")
     assert cause in report.cause
+    assert report.tensors[1].error_ulps > 50 * abs(factor - 1)  # of 128 ulp or more that are the whole value
     assert "the formula, at the same point in float64:" in str(report)
 
 
@@ -185,10 +185,54 @@ def test_a_hand_that_keeps_no_digit_where_tensorflow_does_is_not_passed():
     assert any("does the code take another branch in float16?" in note for note in report.notes)
 
 
-def test_all_digits_lost_behind_a_saturated_unit_are_rounding():
-    """Logits of 1e4 in bfloat16, where one rounding of the point flips a sigmoid: both verdicts of right code pass."""
-    for number in (30, 67):
-        assert check(case_of(0, number).twin(), dtype="bfloat16").verdict == "rounding"
+def test_all_digits_lost_beside_a_corner_are_rounding_where_the_point_is_as_coarse():
+    """Float16 has no 2048.75, so relu((w + x) - y - 0.5) is off by hand and on in float64, as when x moves by one ulp.
+
+    With the same 2048 inside of the code no rounding of the point does that, and nothing shows it to be rounding.
+    """
+
+    def manual(params, x, y):
+        on = (params["w"] + x) - y - params["w"].dtype.type(0.5) > 0
+        return (on * (params["w"] - params["w"].dtype.type(0.5))).sum(), {"w": on.astype(params["w"].dtype)}
+
+    def theirs(params, x, y):
+        return tf.reduce_sum(tf.nn.relu((params["w"] - tf.cast(0.5, params["w"].dtype)) + (x - y)))
+
+    def hidden(params, x):
+        big = np.full_like(params["w"], 2048)
+        return manual(params, big, big)
+
+    params, big = {"w": np.array([0.75], np.float16)}, np.array([2048], np.float16)
+    coarse = check_gradients(manual, theirs, params, big, big)
+    assert (coarse.verdict, coarse.blame, coarse.formula.verdict) == ("rounding", "manual", "agree")
+    unexplained = check_gradients(hidden, lambda params, x: theirs(params, x, x), params, np.float16([1]))
+    assert (unexplained.verdict, unexplained.blame, unexplained.formula.verdict) == ("undecidable", "manual", "agree")
+
+
+def test_terms_that_cancel_are_measured_at_the_largest():
+    """1000 + 0.1 - 1000 is 0 in float16 however it is ordered in a row: db is small, its terms are not."""
+    terms = np.array([1000, 0.1, -1000], np.float16)
+
+    def manual(params, x):
+        return (params["b"] * x).sum(), {"b": x.sum(axis=0, keepdims=True)}
+
+    report = check_gradients(manual, lambda params, x: tf.reduce_sum(params["b"] * x), {"b": np.float16([1])}, terms)
+    row = report.tensors[1]
+    assert (report.formula.verdict, row.verdict) == ("agree", "agree")
+    assert row.error_ulps > 64 and row.bound_ulps > row.error_ulps
+
+
+@low_dtypes
+def test_a_wrong_reference_is_blamed_and_its_error_measured_from_the_hands_value(dtype):
+    """TensorFlow's slope of the loss turned round: 256 ulp of bfloat16 and more."""
+
+    @tf.custom_gradient
+    def turned(z):
+        return tf.identity(z), lambda upstream: -upstream
+
+    report = checked(mean_square, dtype, lambda params, x, y: turned(reference(params, x, y)))
+    assert (report.verdict, report.blame) == ("disagree", "reference")
+    assert report.tensors[1].error_ulps > 200
 
 
 def test_a_value_beyond_the_largest_number_is_called_overflow():

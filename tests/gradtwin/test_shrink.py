@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -252,7 +253,8 @@ def test_numbers_are_written_to_the_last_bit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     sparse = np.zeros((30, 2), np.float32)
     sparse[7, 1] = rng.random()
-    params = {"W": rng.standard_normal((3, 2)), "s": np.array(0.1), "sparse": sparse}
+    low = rng.standard_normal(5).astype(ml_dtypes.bfloat16)
+    params = {"W": rng.standard_normal((3, 2)), "s": np.array(0.1), "sparse": sparse, "low": low}
     batch = (rng.integers(9, size=4), rng.standard_normal(40))
     (twin,) = gradtwin_twins(write(tmp_path, "no derivative"))
     report = gradtwin.check(twin)

@@ -9,6 +9,7 @@ import pytest
 from gradtwin import catalog
 from gradtwin.errors import InputError
 from gradtwin.referee import guarded_calls
+from gradtwin.referee.array_trees import gap_ulps
 from gradtwin.referee.findings import FATAL, WARNINGS, Notes
 from gradtwin.referee.hygiene import inspect_manual, run_inspected
 from manual_grads.networks import xor
@@ -532,3 +533,9 @@ def test_a_static_side_has_no_object_to_make_anew(point):
     """Functions of a module or a namespace keep no state of their own."""
     side = SimpleNamespace(forward=xor.forward, backward=xor.backward)
     assert found(point, forward=side.forward, backward=side.backward, thorough=True) == []
+
+
+def test_the_gap_of_two_large_float16_numbers_is_measured_in_a_wider_format():
+    """60000 and -60000 are 120000 apart, which is no float16; one ulp there is 32, in units of eps times 60000."""
+    one, two = np.array([60000.0], np.float16), np.array([-60000.0], np.float16)
+    assert gap_ulps(one, two) == pytest.approx(2 * 2**10) and gap_ulps(one, one) == 0.0
