@@ -13,22 +13,15 @@ import numpy as np
 from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 from rich.text import Text
 
 from gradtwin.report import Report, TensorReport, failure_lines, label, shape_text
 from gradtwin.twin import Twin
 
+# Tables and bars take a while to load, and `gradtwin list` shows neither.
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from gradtwin.explanation.steps import Explanation
     from gradtwin.faults.score import FaultRow
     from gradtwin.history import History
@@ -143,24 +136,13 @@ def _on_the_way(rows: Iterable[Row], out: Console, what: str, count: int | None)
     if not out.is_terminal:
         yield from rows
         return
-    with _progress(out) as bar:
+    from gradtwin.progress import progress_bar
+
+    with progress_bar(out) as bar:
         task = bar.add_task(what, total=count)
         for row in rows:
             bar.advance(task)
             yield row
-
-
-def _progress(out: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=out, transient=True)
-
-
-class _Rate(ProgressColumn):
-    """How many a second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s")
 
 
 def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
@@ -185,7 +167,7 @@ def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
     out.print()
 
 
-def _tensor_table(checks: Sequence[Report]) -> Table:
+def _tensor_table(checks: Sequence[Report]) -> "Table":
     """Make the table of a twin: a row for each tensor, and for each dtype its largest error on any route."""
     tensors = [(head, t) for report in checks for head, t in _columns(report)]
     heads = _in_order(head for head, _ in tensors)
@@ -284,7 +266,9 @@ def training_progress(name: str, shown: bool) -> Iterator[Callable[[int, int], N
     if not (shown and out.is_terminal):
         yield None
         return
-    with _progress(out) as bar:
+    from gradtwin.progress import progress_bar
+
+    with progress_bar(out) as bar:
         task = bar.add_task(f"training {name}", total=None)
         yield lambda done, steps: bar.update(task, completed=done, total=steps)
 
@@ -308,7 +292,7 @@ def print_history(history: "History", twin: Twin) -> None:
     out.print()
 
 
-def _scores_table(history: "History") -> Table:
+def _scores_table(history: "History") -> "Table":
     tested = "test_loss" in history.manual
     keys = ["loss", "accuracy", *(["test_loss", "test_accuracy"] if tested else [])]
     # With batches the logged accuracy is one batch's and says nothing of the rest.
@@ -328,7 +312,7 @@ def _all_right_from(history: "History", side: str) -> str:
     return str(history.logged["step"][-tail]) if tail else "-"
 
 
-def _predictions_table(history: "History", twin: Twin) -> Table | None:
+def _predictions_table(history: "History", twin: Twin) -> "Table | None":
     """Show each side's output for the first rows, or its class where there are several."""
     manual, tensorflow = (np.atleast_1d(history.predictions[side]) for side in _SIDES)
     if not manual.size:
@@ -498,8 +482,10 @@ def _share(part: int, whole: int) -> str:
 # ---- shared ----------------------------------------------------------------------------------------
 
 
-def _table(*columns: str | tuple[str, str]) -> Table:
+def _table(*columns: str | tuple[str, str]) -> "Table":
     shown = any(name != "" for name in columns)
+    from rich.table import Table
+
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=shown, header_style="dim")
     table.leading = 0
     for column in columns:
@@ -508,7 +494,7 @@ def _table(*columns: str | tuple[str, str]) -> Table:
     return table
 
 
-def _print_table(table: Table, out: Console) -> None:
+def _print_table(table: "Table", out: Console) -> None:
     """Print a table, or, where the terminal is too narrow for it, each row as a paragraph with all its words."""
     at_any_width = out.options.update(width=10_000)
     if Measurement.get(out, at_any_width, table).maximum <= out.width:

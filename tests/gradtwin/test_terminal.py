@@ -11,7 +11,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from gradtwin import catalog, cli, rendering
+from gradtwin import catalog, cli, progress, rendering
 from gradtwin.boards import tensorboard
 
 ROOT = typer.main.get_command(cli.app)
@@ -228,4 +228,4 @@ def test_long_work_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() -> 
 def test_the_rate_is_said_as_soon_as_it_is_known(speed: float | None, words: str) -> None:
     """Many a second without digits, few with one."""
     task: Any = type("Task", (), {"speed": speed, "finished_speed": None})
-    assert str(rendering._Rate().render(task)) == words
+    assert str(progress._Rate().render(task)) == words
