@@ -189,8 +189,28 @@ def _differentiator(
     if route == "tape":
         return by_tape
     if route == "gradients":
-        return tf.function(by_tf_gradients, reduce_retracing=False)
-    return tf.function(by_tape, jit_compile=True)
+        return _graph(by_tf_gradients)
+    return _graph(by_tape, jit_compile=True)
+
+
+def _graph(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Trace a function; AutoGraph, which takes longer than all the rest, only rewrites code that cannot do without.
+
+    What needs rewriting says so: a tensor in a graph refuses to be a condition or to be iterated over.
+    """
+    tf = load_tensorflow()
+    plain = tf.function(function, autograph=False, **options)
+    rewritten = tf.function(function, **options)
+
+    def call(*arguments: Any) -> Any:
+        if rewritten.experimental_get_tracing_count():
+            return rewritten(*arguments)
+        try:
+            return plain(*arguments)
+        except tf.errors.OperatorNotAllowedInGraphError:
+            return rewritten(*arguments)
+
+    return call
 
 
 def named_values(values: Any) -> dict[str, Any]:
