@@ -31,3 +31,15 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         pieces = np.nditer(arrays, ["external_loop", "buffered"], order="C", buffersize=ENTRIES)
         for piece in pieces:
             yield piece if isinstance(piece, tuple) else (piece,)
+
+
+def any_nonzero(array: Array) -> bool:
+    """Whether an array has an entry that is not zero; nearly always the first piece tells."""
+    return any(piece.any() for (piece,) in blocks(np.asarray(array)))
+
+
+def all_finite(array: Array) -> bool:
+    """Whether no entry is NaN or infinite: then, and only then, the least and the largest are neither."""
+    if array.dtype.kind not in "f" or not array.size:
+        return bool(np.isfinite(array).all())
+    return all(bool(np.isfinite(piece.max()) and np.isfinite(piece.min())) for (piece,) in blocks(array))

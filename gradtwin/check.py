@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from gradtwin import catalog
+from gradtwin.blocks import all_finite
 from gradtwin.errors import InputError, did_you_mean
 from gradtwin.low_precision import in_dtype, judged_in_low_precision
 from gradtwin.precision import DTYPES, eps, is_floating, is_low
+from gradtwin.referee.comparison import compare
 from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.referee.evidence import Asked, Evidence, ManualRun
 from gradtwin.referee.hygiene import Inspection, run_inspected
 from gradtwin.referee.judge import Ruling, gravest, judge
 from gradtwin.referee.second_order import second_order
 from gradtwin.referee.surroundings import with_blind_spots, with_findings, with_second_order
-from gradtwin.referee.tolerance import QUICK_ULPS, ulps_apart
 from gradtwin.report import Report
 from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
 from gradtwin.twin import Twin, argument_names
@@ -204,7 +205,7 @@ class Case:
             return None
 
         def is_wrong(name: str, ours: Array, theirs: Array) -> bool:
-            return name in wrong and bool(ulps_apart(ours, theirs, self.dtype).max() > QUICK_ULPS)
+            return name in wrong and compare(ours, theirs, self.dtype).beyond > 0
 
         right = {name: g for name, g in reference.gradients.items() if g is not None}
         cache = manual.cache or self.batch
@@ -288,7 +289,7 @@ def _validate_point(params: Params, batch: Params) -> None:
             raise InputError(f"{name}: expected an array of numbers, got dtype {array.dtype}.")
         if array.size == 0:
             raise InputError(f"{name}: expected at least one entry, got an empty array of shape {array.shape}.")
-        if not np.isfinite(array).all():
+        if not all_finite(array):
             raise InputError(f"{name}: expected finite numbers, got NaN or infinity.")
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradtwin.bfloat16_arrays import kept_bfloat16
+from gradtwin.blocks import all_finite
 from gradtwin.errors import InputError
 from gradtwin.precision import cast, eps, is_floating, is_low, largest
 from gradtwin.referee.evidence import Asked, Evidence
@@ -50,7 +51,7 @@ def in_dtype(arrays: Mapping[str, Array], dtype: str) -> Params:
     with np.errstate(over="ignore"):
         there = cast(arrays, dtype)
     for name, array in there.items():
-        if np.isfinite(arrays[name]).all() and not np.isfinite(array).all():
+        if dtype != "float64" and not all_finite(array) and all_finite(np.asarray(arrays[name])):
             raise InputError(
                 f"{name}: expected numbers up to {dtype}'s largest, {largest(dtype):g}, got "
                 f"{scale_of(np.asarray(arrays[name])):.3g}: scale the data, or use bfloat16 or float32."

@@ -1,5 +1,6 @@
 """Report: what comes of comparing two sides."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,8 @@ class TensorReport:
     """One tensor's gradient on both sides.
 
     `error_ulps` is the largest difference, `bound_ulps` the largest allowed one, both in units of the last
-    place of `scale`, the magnitude the gradient's rounding is measured at.
+    place of `scale`, the magnitude the gradient's rounding is measured at. `beyond` counts the entries that are
+    more than 64 ulp apart.
     """
 
     name: str
@@ -36,6 +38,7 @@ class TensorReport:
     bound_ulps: float
     worst: Worst
     scale: float = 0.0
+    beyond: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Give the tensor's row as plain data."""
@@ -46,6 +49,7 @@ class TensorReport:
             "verdict": self.verdict,
             "error_ulps": self.error_ulps,
             "bound_ulps": self.bound_ulps,
+            "beyond": self.beyond,
             "worst": self.worst.to_dict(),
         }
 
@@ -171,8 +175,14 @@ def _worst_line(t: TensorReport, how: str = "apart") -> str:
     witness = f", witness {t.worst.witness!r}" if t.worst.witness is not None else ""
     return (
         f"  {label(t.name)}{list(t.worst.index)}: manual {t.worst.manual!r}, TensorFlow {t.worst.reference!r}{witness}"
-        f"; {t.error_ulps:.3g} ulp {how}, at most {t.bound_ulps:.3g} allowed"
+        f"; {t.error_ulps:.3g} ulp {how}, at most {t.bound_ulps:.3g} allowed{_share(t)}"
     )
+
+
+def _share(t: TensorReport) -> str:
+    """Say how many entries are off, where not all are."""
+    size = math.prod(t.shape)
+    return f"; {t.beyond:,} of {size:,} entries are off" if 0 < t.beyond < size else ""
 
 
 def label(name: str) -> str:

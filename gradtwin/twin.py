@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gradtwin.blocks import any_nonzero
 from gradtwin.errors import InputError
 from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
@@ -112,7 +113,7 @@ class Twin:
         if not isinstance(drawn, Mapping):
             kind = type(drawn).__name__
             raise InputError(f"Twin {self.name!r}: expected init to draw a dictionary of arrays, got a {kind}.")
-        params = {name: p if np.any(p) else rng.standard_normal(p.shape) for name, p in drawn.items()}
+        params = {name: p if any_nonzero(p) else rng.standard_normal(p.shape) for name, p in drawn.items()}
         batch = self.batch(rng) if callable(self.batch) else self.batch
         if not isinstance(batch, tuple | list):
             raise InputError(f"Twin {self.name!r}: expected batch as a tuple of arrays, got a {type(batch).__name__}.")

@@ -9,8 +9,8 @@ import numpy as np
 
 from gradtwin.precision import cast, eps, is_floating
 from gradtwin.referee import summands, witnesses
+from gradtwin.referee.comparison import compare
 from gradtwin.referee.hygiene import Inspection
-from gradtwin.referee.tolerance import ulps_apart
 from gradtwin.tensorflow_side import ReferenceRun, differentiate
 from manual_grads import Array, Cache, Params
 
@@ -215,7 +215,7 @@ class Evidence:
 
 def _apart(one: ManualRun, other: ManualRun, name: str) -> float:
     """Measure the largest distance of one gradient in two runs, in ulp of float64."""
-    return float(ulps_apart(np.asarray(one.gradients[name]), np.asarray(other.gradients[name]), "float64").max())
+    return compare(np.asarray(one.gradients[name]), np.asarray(other.gradients[name]), "float64").error_ulps
 
 
 def _direction(rng: np.random.Generator, array: Array, size: float = 1e-10) -> Array:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.blocks import any_nonzero
 from gradtwin.errors import InputError
 from gradtwin.precision import is_floating
 from gradtwin.referee.array_trees import bits, equal, gap_ulps, leaves, overlapping
@@ -165,7 +166,7 @@ class _Hygiene:
 
     def _note_zeros(self, gradients: Mapping[str, Any]) -> None:
         mine = [np.asarray(gradients[name]) for name in self.params if name in gradients]
-        if mine and all((is_floating(g) or g.dtype.kind in "iuc") and not g.any() for g in mine):
+        if mine and all((is_floating(g) or g.dtype.kind in "iuc") and not any_nonzero(g) for g in mine):
             self.notes.add("zero_gradient")
 
     def _note_sharing(self, gradients: Mapping[str, Any], cache: Any) -> set[str]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradtwin.referee.comparison import compare, largest_entries
 from gradtwin.referee.evidence import Evidence, ManualRun
 from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
 from gradtwin.report import TensorReport, Worst
@@ -123,13 +124,12 @@ def _quick(name: str, manual: ManualRun, reference: ReferenceRun) -> Ruling:
 
 def _row(name: str, manual: Array, reference: Array, dtype: str) -> TensorReport:
     """Compare one tensor by the quick rule: at most 64 ulp of its largest magnitude."""
-    errors = ulps_apart(manual, reference, dtype)
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
-    error = float(errors[index])
-    finite = bool(np.isfinite(manual).all() and np.isfinite(reference).all())
-    verdict = "undecidable" if not finite else "agree" if error <= QUICK_ULPS else "disagree"
-    worst = Worst(index, float(manual[index]), float(reference[index]))
-    return TensorReport(name, manual.shape, dtype, verdict, error, QUICK_ULPS, worst, scale_of(manual, reference))
+    found = compare(manual, reference, dtype)
+    verdict = "undecidable" if not found.finite else "agree" if found.error_ulps <= QUICK_ULPS else "disagree"
+    worst = Worst(found.index, float(manual[found.index]), float(reference[found.index]))
+    return TensorReport(
+        name, manual.shape, dtype, verdict, found.error_ulps, QUICK_ULPS, worst, found.scale, found.beyond
+    )
 
 
 def _look_into(
@@ -144,7 +144,7 @@ def _look_into(
         return Ruling(row, "manual" if np.isfinite(theirs).all() else None, f"d{name} by hand is not finite.")
     extended = hand if evidence.extended is None else np.asarray(evidence.extended.gradients[name])
     scale = scale_of(hand, theirs)
-    noise = float(ulps_apart(hand, extended, evidence.dtype, scale=scale).max())
+    noise = compare(hand, extended, evidence.dtype, scale=scale).error_ulps
     theirs_off = ulps_apart(theirs, extended, evidence.dtype, scale=scale)
     if theirs_off.max() <= QUICK_ULPS:
         if noise <= QUICK_ULPS:  # both are near the long double's value, on opposite sides of it
@@ -197,7 +197,7 @@ def _two_against_one(
     evidence: Evidence, row: TensorReport, ours: Array, theirs: Array, apart: Array, others: dict[str, Ruling]
 ) -> Ruling:
     """Let witnesses decide between the hand's formula (in extended precision) and TensorFlow."""
-    flagged = np.argsort(apart, axis=None)[::-1][:ENTRIES]
+    flagged = largest_entries(apart, ENTRIES)
     votes, worst = [], row.worst
     for flat in flagged:
         index = tuple(int(i) for i in np.unravel_index(flat, apart.shape))
@@ -244,7 +244,7 @@ def _right_elsewhere(evidence: Evidence, name: str) -> bool:
     """Whether the two sides agree on a tensor at the tame points."""
     for manual, reference in evidence.companions:
         theirs = reference.gradients[name]
-        if theirs is None or ulps_apart(manual.gradients[name], theirs, "float64").max() > TAME:
+        if theirs is None or compare(manual.gradients[name], theirs, "float64").error_ulps > TAME:
             return False
     return True
 
@@ -257,7 +257,7 @@ def _close_elsewhere(evidence: Evidence, name: str) -> bool:
     for (manual, reference), noise in zip(evidence.companions, evidence.tame_noise, strict=True):
         theirs = reference.gradients[name]
         bound = min(TAME, QUICK_ULPS + COMPARABLE * noise[name])
-        if theirs is None or ulps_apart(manual.gradients[name], theirs, "float64").max() > bound:
+        if theirs is None or compare(manual.gradients[name], theirs, "float64").error_ulps > bound:
             return False
     return True
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.blocks import any_nonzero
 from gradtwin.precision import is_floating
 from manual_grads import Array, Params
 
@@ -184,7 +185,7 @@ def _row_arrays(params: Params, batch: Params, n: int | None) -> list[Array]:
 
 def _of_the_params(params: Params) -> Iterator[BlindSpot]:
     for name, p in params.items():
-        if not np.any(p):
+        if not any_nonzero(p):
             yield BlindSpot(
                 "zero_params", name,
                 f"{name} is zero everywhere: a wrong term that is a multiple of it, such as a penalty, is zero too.",
@@ -196,7 +197,7 @@ def _of_the_params(params: Params) -> Iterator[BlindSpot]:
                 f"{name} is the same along an axis: its units are interchangeable, and a permutation does not show.",
                 ("permutation", "transpose", "wrong_axis"),
             )  # fmt: skip
-        if np.ndim(p) == 2 and p.shape[0] == p.shape[1] and np.any(p) and _is_symmetric(p):
+        if np.ndim(p) == 2 and p.shape[0] == p.shape[1] and any_nonzero(p) and _is_symmetric(p):
             yield BlindSpot(
                 "symmetric_weights", name,
                 f"{name} is square and symmetric: a transposed factor gives the same answer.",
@@ -313,7 +314,7 @@ def _of_the_gradients(
     params: Params, values: Mapping[str, Array], gradients: Mapping[str, Array]
 ) -> Iterator[BlindSpot]:
     mine = {name: gradients[name] for name in params if name in gradients}
-    zero = [name for name, g in mine.items() if not g.any()]
+    zero = [name for name, g in mine.items() if not any_nonzero(g)]
     if zero and len(zero) == len(mine):
         yield BlindSpot(
             "zero_gradient", None, "Every gradient is zero in every entry: nothing could be wrong here.", ANY_FAULT
@@ -327,14 +328,14 @@ def _of_the_gradients(
                 ANY_FAULT,
             )
     for name, g in mine.items():
-        if g.ndim == 2 and 1 < g.shape[0] == g.shape[1] and g.any() and _is_symmetric(g):
+        if g.ndim == 2 and 1 < g.shape[0] == g.shape[1] and any_nonzero(g) and _is_symmetric(g):
             yield BlindSpot(
                 "symmetric_gradient", name,
                 f"The gradient of {name} is symmetric: its transpose is the same.", ("transpose",),
             )  # fmt: skip
     for name in values:
         g = gradients.get(name, np.zeros(0))
-        if g.size > 1 and g.any() and np.all(g == g.flat[0]):
+        if g.size > 1 and any_nonzero(g) and np.all(g == g.flat[0]):
             yield BlindSpot(
                 "flat_cotangent", name,
                 f"The gradient of {name} is one number in every entry: a step that mixes up or ignores its upstream "
