@@ -92,7 +92,7 @@ def test_a_gradient_of_another_shape_is_refused_and_counts_as_caught():
 def test_an_error_of_our_own_is_not_taken_for_a_catch(monkeypatch):
     """Only an InputError refuses; anything else is a bug and comes out."""
 
-    def broken(twin):
+    def broken(twin, dtype):
         raise ZeroDivisionError
 
     monkeypatch.setattr(scoring, "check", broken)
