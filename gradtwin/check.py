@@ -16,7 +16,7 @@ from gradtwin.referee.second_order import second_order
 from gradtwin.referee.surroundings import with_blind_spots, with_findings, with_second_order
 from gradtwin.referee.tolerance import QUICK_ULPS, ulps_apart
 from gradtwin.report import Report
-from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
+from gradtwin.tensorflow_side import PARALLEL_ROUTES, ROUTES, ReferenceRun, resolve
 from gradtwin.twin import Twin, argument_names
 from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
@@ -154,7 +154,7 @@ class Case:
 
     def run(self) -> Report:
         """Run both sides and judge every tensor."""
-        _require(self.route, ROUTES, "route")
+        _require(self.route, ROUTES + PARALLEL_ROUTES, "route")
         _validate_point(self.params, self.batch)
         with told_as_theirs("The manual function"):
             inspection = self.inspect(self.params, self.batch, self.thorough)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 Dtype = Literal["float64", "float32"]
-Route = Literal["tape", "gradients", "xla"]
+Route = Literal["tape", "gradients", "xla", "mirrored", "multiworker"]
 Optimizer = Literal["gd", "adam"]
 Form = Literal["html", "md", "json", "junit"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
