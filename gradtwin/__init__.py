@@ -2,6 +2,7 @@
 
 from gradtwin.check import check, check_gradients
 from gradtwin.custom_gradient import check_custom_gradient
+from gradtwin.data_parallel.check import check_data_parallel
 from gradtwin.errors import Disagreement, InputError
 from gradtwin.explain import explain
 from gradtwin.history import History
@@ -22,6 +23,7 @@ __all__ = [
     "better_point",
     "check",
     "check_custom_gradient",
+    "check_data_parallel",
     "check_gradients",
     "explain",
     "keras_params",

@@ -1,15 +1,18 @@
 """Compare the hand-derived gradients of a twin, tensor by tensor, with TensorFlow's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradtwin import catalog
+from gradtwin.data_parallel.diagnosis import combined_wrongly
+from gradtwin.data_parallel.routes import cut_as_asked, mixed_of, told
 from gradtwin.errors import InputError
 from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.referee.evidence import Evidence, ManualRun
+from gradtwin.referee.fit import Context
 from gradtwin.referee.hygiene import Inspection, run_inspected
 from gradtwin.referee.judge import Ruling, gravest, judge
 from gradtwin.referee.second_order import second_order
@@ -25,18 +28,27 @@ DTYPES = ("float32", "float64")
 
 
 def check(
-    twin: Twin | str, *, dtype: str = "float64", route: str = "tape", seed: int = 0, thorough: bool = False
+    twin: Twin | str,
+    *,
+    dtype: str = "float64",
+    route: str = "tape",
+    seed: int = 0,
+    thorough: bool = False,
+    shards: Sequence[int] | None = None,
 ) -> Report:
     """Check one twin at the operating point drawn from `seed`.
 
     Args:
         twin: a Twin, or the name of a built-in one.
         dtype: "float64" or "float32"; both sides compute in it.
-        route: how TensorFlow differentiates: "tape", "gradients" or "xla".
+        route: how TensorFlow differentiates: "tape", "gradients" or "xla"; on two replicas, each with a shard of
+            the batch: "mirrored" (two devices) or "multiworker" (two processes).
         seed: draws the operating point.
         thorough: also look at every entry for what hand code should not do to its arguments, ask a witness
             about every tensor although it agrees, and check second derivatives, forward mode and examples
             one by one; slower, for small networks.
+        shards: how many examples each replica gets, where the hand-written code is data-parallel itself or the
+            route is; by default a route's shards are unequal.
 
     Returns:
         The report: the losses first, then every gradient.
@@ -67,6 +79,8 @@ def check(
         command=_repeating(twin.name, f"--dtype {dtype} --route {route} --seed {seed}"),
         kinks=twin.kinks,
         thorough=thorough,
+        shards=shards,
+        reduction=twin.reduction,
     )
     report = case.run()
     return with_second_order(report, second_order(twin, seed=seed)) if thorough else report
@@ -80,6 +94,7 @@ def check_gradients(
     route: str = "tape",
     name: str | None = None,
     kinks: str = "any",
+    shards: Sequence[int] | None = None,
 ) -> Report:
     """Check your own gradient against TensorFlow's of your own loss.
 
@@ -89,9 +104,10 @@ def check_gradients(
         reference: `reference(params, *batch)` in TensorFlow, the same loss as a scalar tensor.
         params: the parameters, a dictionary of float32 or float64 arrays, all of one dtype.
         *batch: whatever else both functions take.
-        route: "tape", "gradients" or "xla".
+        route: "tape", "gradients" or "xla"; "mirrored" or "multiworker" on two replicas.
         name: what the report calls the pair; by default the manual function's name.
         kinks: at a kink, "any" accepts every subgradient, "reference" only the one TensorFlow takes.
+        shards: as for `check`.
 
     Returns:
         The report.
@@ -99,6 +115,18 @@ def check_gradients(
     Raises:
         InputError: params or gradients that are no dictionaries of float arrays, other keys, shapes or
             dtypes than the parameters', or values that are not finite.
+    """
+    case = case_of_functions(manual, params, batch, name=name)
+    return replace(case, reference=resolve(reference), route=route, kinks=kinks, shards=shards).run()
+
+
+def case_of_functions(
+    manual: Callable[..., tuple[Array, Params]], params: Params, batch: Sequence[Array], name: str | None
+) -> "Case":
+    """Make a case of a manual function and a point; its reference is still to come.
+
+    Raises:
+        InputError: a manual function that cannot be called, or params that are no dictionary of arrays of one dtype.
     """
     if not callable(manual):
         raise InputError(f"The manual function: expected a function, got {_describe(manual)}.")
@@ -110,7 +138,7 @@ def check_gradients(
     if len(dtypes) > 1:
         raise InputError(f"params: expected arrays of one dtype, got {', '.join(sorted(dtypes))}: cast them to one.")
     names = argument_names(manual, len(batch))
-    case = Case(
+    return Case(
         name=name or str(getattr(manual, "__name__", "manual")),
         manual=lambda p, *b: _run_function(manual, p, *b),
         inspect=lambda p, b, deep: run_inspected(
@@ -118,14 +146,10 @@ def check_gradients(
         ),
         backward=lambda p, cache: _run_function(manual, p, *cache.values()).gradients,
         loss=lambda p, *b: _run_function(manual, p, *b).loss,
-        reference=resolve(reference),
         params=dict(params),
         batch={key: np.asarray(array) for key, array in zip(names, batch, strict=True)},
         dtype=dtypes.pop(),
-        route=route,
-        kinks=kinks,
     )
-    return case.run()
 
 
 @dataclass(frozen=True)
@@ -142,20 +166,27 @@ class Case:
     inspect: Callable[[Params, Params, bool], Inspection]
     backward: Callable[[Params, Cache], Params]
     loss: Callable[..., Any]
-    reference: Callable[..., Any]
     params: Params
     batch: Params
     dtype: str
-    route: str
+    reference: Any = None
+    route: str = "tape"
     seed: int = 0
     command: str = ""
     kinks: str = "any"
     thorough: bool = False
+    shards: Sequence[int] | None = None
+    reduction: str = ""
 
     def run(self) -> Report:
         """Run both sides and judge every tensor."""
         _require(self.route, ROUTES + PARALLEL_ROUTES, "route")
         _validate_point(self.params, self.batch)
+        given = self.params, self.batch, self.route, self.shards, self.reduction
+        with told_as_theirs("The reference", always=True):
+            return replace(self, reference=cut_as_asked(self.reference, *given))._run()
+
+    def _run(self) -> Report:
         with told_as_theirs("The manual function"):
             inspection = self.inspect(self.params, self.batch, self.thorough)
         manual = ManualRun(inspection.loss, inspection.gradients, inspection.cache)
@@ -171,9 +202,10 @@ class Case:
             inspection = self.inspect(self.params, self.batch, True)
         stale = any(finding.id == "stale_cache" for finding in inspection.findings)
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
-        not_compared = sorted(set(manual.gradients) - set(shared))
+        not_compared = sorted(set(manual.gradients) - set(shared) - mixed_of(self.reference))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        report = replace(report, notes=(*report.notes, *_witness_notes(evidence), *notes))
+        cut = told(self.reference, self.route, self.batch)
+        report = replace(report, notes=(*cut, *report.notes, *_witness_notes(evidence), *notes))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)
 
@@ -188,7 +220,11 @@ class Case:
         wrong = {r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != "reference"}
         values = dict(reference.values) | self.batch | _arrays(manual.cache)
         precision = float(np.finfo(self.dtype).eps)
-        known = {"batch_size": _batch_size(self.batch), "precision": precision, "stale": stale}
+        known: dict[str, Any] = {"batch_size": _batch_size(self.batch), "precision": precision, "stale": stale}
+        context = Context(self.params, values, {}, **known)
+        combined = combined_wrongly(self.reference, self.manual, rulings, manual, reference, self.batch, context)
+        if combined is not None:
+            return combined
         if "loss" in wrong:
             return diagnose_loss(manual.loss, reference.loss, self.params, values, **known)
         if not wrong:
@@ -212,7 +248,7 @@ class Case:
             seed=self.seed,
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
-            blame=next((r.blame for r in decisive if r.blame), None),
+            blame=(diagnosis and diagnosis.blame) or next((r.blame for r in decisive if r.blame), None),
             first_wrong=diagnosis.first_wrong if diagnosis else None,
             where=diagnosis.text if diagnosis else "",
             cause=cause.text if cause else None,

@@ -1,8 +1,8 @@
 """What every replica computes, and how a strategy of TensorFlow puts it together.
 
-    in a replica   L_r, the reference's loss on the replica's shard, times its weight c_r; its gradients
-    all-reduce     the loss, and the gradients of parameters and of what all replicas share: Σ_r
-    all-gather     the gradients of what has a row for each example, in the order of the rows
+In a replica: L_r, the reference's loss on the replica's shard, times its weight c_r, and the gradients of that. The
+loss and the gradients of parameters, and of what else all replicas share, are summed by an all-reduce; the gradients
+of what has a row for each example are stacked in the order of the rows by an all-gather.
 """
 
 import functools
@@ -103,7 +103,9 @@ def _local(strategy: Any, value: Any) -> Array:
 
 
 @functools.lru_cache(maxsize=32)
-def _step(strategy: Any, reference: Sharded, names: tuple[str, ...], batch_names: tuple[str, ...]) -> Callable[..., Any]:
+def _step(
+    strategy: Any, reference: Sharded, names: tuple[str, ...], batch_names: tuple[str, ...]
+) -> Callable[..., Any]:
     """Trace one step of all replicas."""
     tf = load_tensorflow()
 
@@ -119,7 +121,7 @@ def _step(strategy: Any, reference: Sharded, names: tuple[str, ...], batch_names
             }
         given = dict(zip(batch_names, batch, strict=True))
         gradients = by_loss(names, weighted, values | given | params, tape.gradient)
-        stacks = {name for name in {*reference.by_row, *reference.cut.arrays} - {*params}}
+        stacks = {*reference.by_row, *reference.cut.arrays}
         summed = {"loss": weighted["loss"]}
         summed |= {_GRADIENT + k: g for k, g in gradients.items() if k not in stacks | reference.mixed}
         stacked = {_GRADIENT + k: g for k, g in gradients.items() if k in stacks}

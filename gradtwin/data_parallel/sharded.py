@@ -5,7 +5,7 @@ weight is the shard's share, c_r = n_r/N; for a sum it is 1. Which of the two ho
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +72,11 @@ def sharded(
     """
     whole = evaluate(forward, params, batch)
     parts = [_evaluated(forward, params, shard, cut) for shard in cut.shards(batch)]
-    reduction = _reduction(whole["loss"], [part["loss"] for part in parts], cut)
+    reduction = reduction_of(whole["loss"], [part["loss"] for part in parts], cut)
     if reduction == "either":
         half = {name: value * value.dtype.type(0.5) for name, value in params.items()}
         shards = [_evaluated(forward, half, shard, cut)["loss"] for shard in cut.shards(batch)]
-        reduction = _reduction(evaluate(forward, half, batch)["loss"], shards, cut)
+        reduction = reduction_of(evaluate(forward, half, batch)["loss"], shards, cut)
     if reduction == "neither":
         raise NotByExample(_refusal(whole["loss"], [part["loss"] for part in parts], cut))
     if reduction == "either":
@@ -96,7 +96,7 @@ def _evaluated(forward: Callable[..., Any], params: Mapping[str, Array], shard: 
         ) from error
 
 
-def _reduction(whole: Array, parts: list[Array], cut: Cut) -> str:
+def reduction_of(whole: Array, parts: Sequence[Array], cut: Cut) -> str:
     """Say which combination of the shards' losses is the whole batch's: "mean", "sum", "either" or "neither"."""
     losses = np.array(parts, dtype=np.float64)
     if not np.isfinite([whole, *losses]).all() or losses.shape != (len(cut.sizes),):
