@@ -26,6 +26,10 @@ def differentiate_in_parallel(
     if isinstance(forward, ReplicaStep):
         return forward.differentiate(params, batch, names)
     reference = forward if isinstance(forward, Sharded) else sharded(forward, params, batch, cut_of(batch))
+    if route == "multiworker":
+        from gradtwin.data_parallel.workers import ask  # not before: `gradtwin list` starts no processes
+
+        return ask(reference, params, batch, names)
     return differentiate_on(two_processors(), reference, params, batch, names)
 
 
