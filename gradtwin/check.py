@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog
+from gradtwin import catalog, devices
 from gradtwin.data_parallel.diagnosis import combined_wrongly
 from gradtwin.data_parallel.routes import cut_as_asked, mixed_of, told
 from gradtwin.errors import InputError
@@ -19,7 +19,7 @@ from gradtwin.referee.second_order import second_order
 from gradtwin.referee.surroundings import with_blind_spots, with_findings, with_second_order
 from gradtwin.referee.tolerance import QUICK_ULPS, ulps_apart
 from gradtwin.report import Report
-from gradtwin.tensorflow_side import PARALLEL_ROUTES, ROUTES, ReferenceRun, resolve
+from gradtwin.tensorflow_side import PARALLEL_ROUTES, ROUTES, ReferenceRun, load_tensorflow, resolve
 from gradtwin.twin import Twin, argument_names
 from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
@@ -35,6 +35,7 @@ def check(
     seed: int = 0,
     thorough: bool = False,
     shards: Sequence[int] | None = None,
+    device: str | None = None,
 ) -> Report:
     """Check one twin at the operating point drawn from `seed`.
 
@@ -49,6 +50,7 @@ def check(
             one by one; slower, for small networks.
         shards: how many examples each replica gets, where the hand-written code is data-parallel itself or the
             route is; by default a route's shards are unequal.
+        device: where TensorFlow computes the reference, such as "GPU:0"; by default the CPU.
 
     Returns:
         The report: the losses first, then every gradient.
@@ -76,14 +78,17 @@ def check(
         dtype=dtype,
         route=route,
         seed=seed,
-        command=_repeating(twin.name, f"--dtype {dtype} --route {route} --seed {seed}"),
+        command=_repeating(twin.name, f"--dtype {dtype} --route {route} --seed {seed}", device),
         kinks=twin.kinks,
         thorough=thorough,
         shards=shards,
         reduction=twin.reduction,
+        device=device,
     )
     report = case.run()
-    return with_second_order(report, second_order(twin, seed=seed)) if thorough else report
+    if not thorough:
+        return report
+    return with_second_order(report, second_order(replace(twin, reference=case.placed()), seed=seed))
 
 
 def check_gradients(
@@ -95,6 +100,7 @@ def check_gradients(
     name: str | None = None,
     kinks: str = "any",
     shards: Sequence[int] | None = None,
+    device: str | None = None,
 ) -> Report:
     """Check your own gradient against TensorFlow's of your own loss.
 
@@ -108,6 +114,7 @@ def check_gradients(
         name: what the report calls the pair; by default the manual function's name.
         kinks: at a kink, "any" accepts every subgradient, "reference" only the one TensorFlow takes.
         shards: as for `check`.
+        device: as for `check`.
 
     Returns:
         The report.
@@ -117,7 +124,7 @@ def check_gradients(
             dtypes than the parameters', or values that are not finite.
     """
     case = case_of_functions(manual, params, batch, name=name)
-    return replace(case, reference=resolve(reference), route=route, kinks=kinks, shards=shards).run()
+    return replace(case, reference=resolve(reference), route=route, kinks=kinks, shards=shards, device=device).run()
 
 
 def case_of_functions(
@@ -177,14 +184,29 @@ class Case:
     thorough: bool = False
     shards: Sequence[int] | None = None
     reduction: str = ""
+    device: str | None = None
 
     def run(self) -> Report:
         """Run both sides and judge every tensor."""
         _require(self.route, ROUTES + PARALLEL_ROUTES, "route")
         _validate_point(self.params, self.batch)
         given = self.params, self.batch, self.route, self.shards, self.reduction
+        reference = self.placed()
         with told_as_theirs("The reference", always=True):
-            return replace(self, reference=cut_as_asked(self.reference, *given))._run()
+            reference = cut_as_asked(reference, *given)
+        return replace(self, reference=reference)._run()
+
+    def placed(self) -> Any:
+        """Give the reference with the device that was asked for.
+
+        Raises:
+            InputError: TensorFlow sees no such device, or the route has devices of its own.
+        """
+        if self.device is None:
+            return self.reference
+        if self.route in PARALLEL_ROUTES:
+            raise InputError(f"device: route {self.route} has two replicas on the CPU; take tape, gradients or xla.")
+        return devices.Placed(self.reference, devices.named_device(load_tensorflow(), self.device))
 
     def _run(self) -> Report:
         with told_as_theirs("The manual function"):
@@ -204,8 +226,8 @@ class Case:
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
         not_compared = sorted(set(manual.gradients) - set(shared) - mixed_of(self.reference))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        cut = told(self.reference, self.route, self.batch)
-        report = replace(report, notes=(*cut, *report.notes, *_witness_notes(evidence), *notes))
+        where = [devices.told(report.device)] if report.device else told(self.reference, self.route, self.batch)
+        report = replace(report, notes=(*where, *report.notes, *_witness_notes(evidence), *notes))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)
 
@@ -255,6 +277,7 @@ class Case:
             cause_id=cause.id if cause else None,
             command=self.command,
             notes=tuple(r.note for r in rulings if r.note),
+            device=getattr(self.reference, "device", None),
             kinks=self.kinks,
         )
 
@@ -268,8 +291,9 @@ def _batch_size(batch: Params) -> int | None:
     return next((len(array) for array in batch.values() if np.ndim(array)), None)
 
 
-def _repeating(name: str, options: str) -> str:
+def _repeating(name: str, options: str, device: str | None) -> str:
     """Give the command that repeats a check; none for a twin that the command line does not know by its name."""
+    options += f" --device {device}" if device else ""
     return f"gradtwin check {name} {options}" if name in catalog.names() else ""
 
 

@@ -63,6 +63,7 @@ class Report:
         command: the command line that repeats the check.
         notes: what else the reader should know.
         kinks: "any" accepts every subgradient at a kink, "reference" only TensorFlow's.
+        device: the device TensorFlow computed the reference on, where one was asked for.
     """
 
     twin: str
@@ -79,6 +80,7 @@ class Report:
     command: str = ""
     notes: tuple[str, ...] = field(default=())
     kinks: str = "any"
+    device: str | None = None
 
     @property
     def agrees(self) -> bool:
@@ -94,6 +96,7 @@ class Report:
             "twin": self.twin,
             "dtype": self.dtype,
             "route": self.route,
+            "device": self.device,
             "seed": self.seed,
             "verdict": self.verdict,
             "blame": self.blame,

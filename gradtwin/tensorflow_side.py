@@ -19,11 +19,12 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from gradtwin.chatter import silence_tensorflow, stderr_held_back
+from gradtwin.devices import on_its_device
 from gradtwin.errors import InputError
 from gradtwin.user_code import described
 from manual_grads import Array, Params
@@ -31,6 +32,9 @@ from manual_grads import Array, Params
 ROUTES = ("tape", "gradients", "xla")
 PARALLEL_ROUTES = ("mirrored", "multiworker")
 LOSS_THROUGH = "loss_through_"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @functools.cache
@@ -139,13 +143,14 @@ def _differentiate(
     names: Sequence[str],
     route: str,
 ) -> ReferenceRun:
-    load_tensorflow()
+    tf = load_tensorflow()
     if route in PARALLEL_ROUTES:
         from gradtwin.data_parallel.routes import differentiate_in_parallel
 
         return differentiate_in_parallel(forward, params, batch, names, route)
     function = _differentiator(forward, route, tuple(names), tuple(batch))
-    values, gradients = function(_tensors(params), list(_tensors(batch).values()))
+    with on_its_device(tf, forward):
+        values, gradients = function(_tensors(params), list(_tensors(batch).values()))
     return ReferenceRun(
         loss=values["loss"].numpy(),
         values={name: value.numpy() for name, value in values.items()},
@@ -251,12 +256,25 @@ def by_loss(
     return {name: tf.convert_to_tensor(gradient) for name, gradient in found.items() if gradient is not None}
 
 
+def _placed(function: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Compute all of a function of a forward on that forward's device."""
+
+    @functools.wraps(function)
+    def on_device(forward: Any, *args: P.args, **keywords: P.kwargs) -> R:
+        with on_its_device(load_tensorflow(), forward):
+            return function(forward, *args, **keywords)
+
+    return on_device
+
+
+@_placed
 def evaluate(forward: Callable[..., Any], params: Mapping[str, Array], batch: Mapping[str, Array]) -> Params:
     """Run the reference's forward alone, and give all its named values, `loss` among them."""
     values = named_values(forward(_tensors(params), *_tensors(batch).values()))
     return {name: np.asarray(value) for name, value in values.items()}
 
 
+@_placed
 def slopes(
     forward: Callable[..., Any],
     params: Mapping[str, Array],
@@ -288,6 +306,7 @@ def slopes(
 # ---- second order and forward mode -----------------------------------------------------------------
 
 
+@_placed
 def hessian_vector_products(
     forward: Callable[..., Any],
     params: Mapping[str, Array],
@@ -320,6 +339,7 @@ def hessian_vector_products(
     return {name: product.numpy() for name, product in products.items()}
 
 
+@_placed
 def directional_derivative(
     forward: Callable[..., Any],
     params: Mapping[str, Array],

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradtwin.data_parallel.cut import cut_of, listed
+from gradtwin.data_parallel.cut import NotByExample, cut_of, listed
 from gradtwin.data_parallel.replica_step import ReplicaStep
 from gradtwin.data_parallel.replicas import differentiate_on, two_processors
 from gradtwin.data_parallel.sharded import Sharded, sharded
-from gradtwin.tensorflow_side import PARALLEL_ROUTES, ReferenceRun
+from gradtwin.tensorflow_side import PARALLEL_ROUTES, ReferenceRun, resolve
+from gradtwin.twin import Twin
 from manual_grads import Array, Params
 
 
@@ -44,6 +45,17 @@ def cut_as_asked(
     if isinstance(reference, ReplicaStep) or (shards is None and route not in PARALLEL_ROUTES):
         return reference
     return sharded(reference, params, batch, cut_of(batch, shards), declared)
+
+
+def has_examples(twin: Twin) -> bool:
+    """Whether a twin's batch can be cut, so that its loss is put together from the shards'."""
+    params, batch = twin.point()
+    named = dict(zip(twin.batch_names(batch), batch, strict=True))
+    try:
+        sharded(resolve(twin.reference), params, named, cut_of(named), twin.reduction)
+    except NotByExample:
+        return False
+    return True
 
 
 def told(reference: Any, route: str, batch: Params) -> list[str]:

@@ -1,0 +1,132 @@
+"""The reference on two replicas gives the hand gradient of the whole batch."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gradtwin import InputError, catalog, check, check_gradients
+from gradtwin.data_parallel.routes import has_examples
+from gradtwin.faults.catalogue import small
+from manual_grads.networks import xor
+
+NETWORKS = [name for name in catalog.names() if not name.startswith("node_") and name != "gates"]
+
+
+def mean_square(params, x, y):
+    """L = mean (x w - y)², dw = 2 xᵀ (x w - y) / N."""
+    r = x @ params["w"] - y
+    return (r * r).mean(), {"w": 2 * x.T @ r / len(r)}
+
+
+def mean_square_reference(params, x, y):
+    """The same in TensorFlow."""
+    return tf.reduce_mean((x @ params["w"] - y) ** 2)
+
+
+def rows(count):
+    """Draw a point of `count` examples."""
+    rng = np.random.default_rng(count)
+    return {"w": rng.normal(size=(3, 1))}, rng.normal(size=(count, 3)), rng.normal(size=(count, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_agrees_on_unequal_shards(name, dtype):
+    """Every gradient, of parameters, inputs and intermediates, within the bound of the one-device routes."""
+    twin = small(catalog.get(name))
+    report = check(twin, route="mirrored", dtype=dtype)
+    assert report.verdict == "agree", str(report)
+    assert {row.bound_ulps for row in report.tensors} == {64.0}
+    assert [row.name for row in report.tensors] == [row.name for row in check(twin, dtype=dtype).tensors]
+    assert "was cut into shards of" in report.notes[0]
+
+
+def test_only_what_has_no_examples_is_left_out():
+    """The gates have one point; the nodes' examples are parameters."""
+    assert [twin.name for twin in catalog.twins() if has_examples(twin)] == NETWORKS
+
+
+@pytest.mark.parametrize("shards", [(2, 2), (3, 1), (1, 3)])
+def test_a_batch_of_four_agrees_however_it_is_cut(shards):
+    """The weights follow the shards."""
+    params, x, y = rows(4)
+    assert check_gradients(mean_square, mean_square_reference, params, x, y, route="mirrored", shards=shards).agrees
+
+
+def test_seven_examples_in_batches_of_two_for_each_replica():
+    """Steps of four and of three examples, the last batch partial: each alone, and both added up."""
+    params, x, y = rows(7)
+    for at, shards in ((slice(0, 4), (2, 2)), (slice(4, 7), (2, 1))):
+        report = check_gradients(
+            mean_square, mean_square_reference, params, x[at], y[at], route="mirrored", shards=shards
+        )
+        assert report.agrees, str(report)
+    report = check_gradients(mean_square, mean_square_reference, params, x, y, route="mirrored", shards=(2, 2, 2, 1))
+    assert report.agrees, str(report)
+    assert report.notes[0] == "The batch of 7 examples was cut into shards of 2, 2, 2 and 1, 2 at once."
+
+
+def test_a_replica_left_without_examples_adds_nothing():
+    """Five examples in twos: the last step has one shard for two replicas, and a mean over no rows is NaN."""
+    params, x, y = rows(5)
+    report = check_gradients(mean_square, mean_square_reference, params, x, y, route="mirrored", shards=(2, 2, 1))
+    assert report.agrees, str(report)
+
+
+def test_a_wrong_hand_gradient_is_refused_and_explained_as_on_one_device():
+    """An ordinary slip is not taken for a wrong combination of shards."""
+    twin = catalog.get("xor")
+    side = type("side", (), {"init_params": xor.init_params, "forward": xor.forward})
+    side.backward = staticmethod(lambda p, c: {**xor.backward(p, c), "W1": 2 * xor.backward(p, c)["W1"]})
+    report = check(replace(twin, manual=side), route="mirrored")
+    assert (report.verdict, report.blame, report.cause_id) == ("disagree", "manual", "factor")
+    assert report.first_wrong == "W1"
+
+
+def test_what_mixes_examples_is_not_compared_and_said():
+    """Each replica has a mean of its own."""
+
+    def manual(params, x):
+        z = x * params["w"]
+        return (z * z).mean(), {"w": 2 * (z * x).mean(axis=0) / 2, "x": 2 * z * params["w"] / z.size}
+
+    def forward(params, x):
+        z = x * params["w"]
+        return {"x_mean": tf.reduce_mean(x), "loss": tf.reduce_mean(z**2)}
+
+    params, x, _ = {"w": np.array([0.5, 2.0])}, *rows(5)[1:]
+    report = check_gradients(manual, forward, params, x[:, :2], route="mirrored")
+    assert report.agrees, str(report)
+    assert any(note.startswith("Not compared: dx_mean") for note in report.notes)
+
+
+def test_a_tensorflow_that_has_started_with_one_device_is_told_so():
+    """In a process of its own; the other routes go on."""
+    code = """
+import tensorflow as tf
+tf.constant(1.0)
+import gradtwin
+assert gradtwin.check("xor").agrees
+gradtwin.check("xor", route="mirrored")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    line = done.stderr.strip().split("\n")[-1]
+    assert line.startswith("gradtwin.errors.InputError: Route mirrored needs two logical devices of the CPU")
+    assert "set_logical_device_configuration" in line
+
+
+def test_one_example_is_refused():
+    """There is nothing to cut."""
+    params, x, y = rows(1)
+    with pytest.raises(InputError, match="at least two examples"):
+        check_gradients(mean_square, mean_square_reference, params, x, y, route="mirrored")
+
+
+def test_an_unknown_route_is_refused_with_all_five():
+    """The line names them."""
+    with pytest.raises(InputError, match="route: expected tape, gradients, xla, mirrored or multiworker, got 'mirror'"):
+        check("xor", route="mirror")
