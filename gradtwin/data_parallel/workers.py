@@ -31,6 +31,7 @@ from manual_grads import Array
 
 START_SECONDS = 120.0  # two imports of TensorFlow, on a busy machine
 ANSWER_SECONDS = 120.0
+SERVE = "from gradtwin.data_parallel.worker import serve; serve({})"
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ class Workers:
                 with contextlib.suppress(BrokenPipeError):  # whoever has died is found when it does not answer
                     worker.connection.send(question)
             answers = self._receive(ANSWER_SECONDS, "compute the gradients")
-            self.asked = time.monotonic()
+            if not all(_same(answers[0], answer) for answer in answers):
+                raise InputError("Route multiworker: the two processes hold different sums after one all-reduce.")
         except BaseException:  # Ctrl-C too: a worker may wait for the other in an all-reduce
             self.end()
             raise
-        if not all(_same(answers[0], answer) for answer in answers):
-            raise InputError("Route multiworker: the two processes hold different sums after one all-reduce.")
+        self.asked = time.monotonic()
         return answers[0]
 
     def end(self) -> None:
@@ -109,7 +110,7 @@ class Workers:
             for ready in multiprocessing.connection.wait(list(waiting), max(0.0, end - time.monotonic())):
                 answers[waiting[ready]] = self._answer(waiting[ready], what)
             if time.monotonic() >= end and len(answers) < len(self.workers):
-                raise InputError(f"Route multiworker: the two processes did not {what} within {seconds:.0f} seconds.")
+                raise InputError(f"Route multiworker: the two processes did not {what} within {seconds:g} seconds.")
         return [answers[i] for i in range(len(self.workers))]
 
     def _answer(self, index: int, what: str) -> Any:
@@ -132,7 +133,7 @@ def _started(addresses: list[str], index: int) -> Worker:
     stderr = tempfile.TemporaryFile()
     task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from gradtwin.data_parallel.worker import serve; serve({theirs.fileno()})"],
+        [sys.executable, "-c", SERVE.format(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         env=os.environ
         | {
