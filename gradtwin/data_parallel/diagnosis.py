@@ -7,13 +7,20 @@ import numpy as np
 
 from gradtwin.data_parallel.replica_step import ReplicaStep
 from gradtwin.data_parallel.sharded import Sharded, reduction_of
-from gradtwin.referee.combination import Parts, diagnose_combination
+from gradtwin.referee.combination import Combination, Parts, combinations, diagnose_combination
 from gradtwin.referee.diagnosis import Diagnosis
 from gradtwin.referee.evidence import ManualRun
 from gradtwin.referee.fit import Context
 from gradtwin.referee.judge import Ruling
 from gradtwin.tensorflow_side import ReferenceRun, differentiate
 from manual_grads import Params
+
+SLIPS_OF = {
+    "sum": ("summed_over_replicas", "one_replica"),
+    "mean": ("mean_of_means", "averaged_over_replicas", "one_replica"),
+    "none": ("summed_over_replicas", "mean_of_means", "averaged_over_replicas", "one_replica"),
+}
+"""What can come of each way to put a replica step's answers together."""
 
 
 def combined_wrongly(
@@ -24,6 +31,8 @@ def combined_wrongly(
     theirs: ReferenceRun,
     batch: Params,
     context: Context,
+    *,
+    told: bool,
 ) -> Diagnosis | None:
     """Find out whether what is wrong is a wrong combination of the shards' right values.
 
@@ -38,6 +47,7 @@ def combined_wrongly(
         theirs: what TensorFlow gave.
         batch: the whole batch, by name.
         context: the parameters, and what else is known.
+        told: whether the user said that the hand computes by these shards.
     """
     if not isinstance(reference, ReplicaStep | Sharded):
         return None
@@ -48,7 +58,15 @@ def combined_wrongly(
         return None
     values = {"manual": {**ours.gradients, "loss": ours.loss}, "reference": _with_zeros(ours, theirs)}
     wrong, right = ({name: np.asarray(values[s][name]) for name in names} for s in (side, other))
-    return diagnose_combination(wrong, right, parts, context, side)
+    return diagnose_combination(wrong, right, parts, _candidates(reference, parts, told), context, side)
+
+
+def _candidates(reference: Sharded | ReplicaStep, parts: Parts, told: bool) -> list[Combination]:
+    """Leave those combinations that can have come about; hand code that knows of no shards makes no multiple so."""
+    found = combinations(parts.sizes, parts.reduction)
+    if isinstance(reference, ReplicaStep):
+        return [slip for slip in found if slip.id in SLIPS_OF[reference.reduce]]
+    return [slip for slip in found if told or slip.multiple is None]
 
 
 def _with_zeros(ours: ManualRun, theirs: ReferenceRun) -> Params:

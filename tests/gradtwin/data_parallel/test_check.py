@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gradtwin import InputError, check_data_parallel
-from tests.gradtwin.data_parallel.test_replicas import mean_square, rows
+from tests.gradtwin.data_parallel.mean_square import mean_square, rows
 
 PARAMS, X, Y = rows(5)
 
@@ -77,6 +77,17 @@ def test_a_last_partial_batch_divided_by_the_size_of_the_others_is_seen():
         mean_square, lambda p, x, y: share_of_whole(p, x, y, rows=4), PARAMS, X[:3], Y[:3], shards=(2, 1)
     )
     assert (report.verdict, report.cause_id) == ("disagree", "factor") and "4/3" in report.cause
+
+
+def test_a_forgotten_factor_of_a_step_is_not_called_an_average():
+    """Half the right gradient, summed: an average over two replicas would be as much, but nothing was averaged."""
+
+    def half(params, x, y):
+        loss, gradients = share_of_whole(params, x, y)
+        return loss, {"w": gradients["w"] / 2}
+
+    report = check_data_parallel(mean_square, half, PARAMS, X, Y)
+    assert (report.verdict, report.blame, report.cause_id) == ("disagree", "reference", None)
 
 
 def test_a_wrong_hand_gradient_is_the_hands_fault():

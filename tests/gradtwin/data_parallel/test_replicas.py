@@ -12,25 +12,9 @@ from gradtwin import InputError, catalog, check, check_gradients
 from gradtwin.data_parallel.routes import has_examples
 from gradtwin.faults.catalogue import small
 from manual_grads.networks import xor
+from tests.gradtwin.data_parallel.mean_square import mean_square, mean_square_reference, rows
 
 NETWORKS = [name for name in catalog.names() if not name.startswith("node_") and name != "gates"]
-
-
-def mean_square(params, x, y):
-    """L = mean (x w - y)², dw = 2 xᵀ (x w - y) / N."""
-    r = x @ params["w"] - y
-    return (r * r).mean(), {"w": 2 * x.T @ r / len(r)}
-
-
-def mean_square_reference(params, x, y):
-    """The same in TensorFlow."""
-    return tf.reduce_mean((x @ params["w"] - y) ** 2)
-
-
-def rows(count):
-    """Draw a point of `count` examples."""
-    rng = np.random.default_rng(count)
-    return {"w": rng.normal(size=(3, 1))}, rng.normal(size=(count, 3)), rng.normal(size=(count, 1))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -77,11 +61,12 @@ def test_a_replica_left_without_examples_adds_nothing():
     assert report.agrees, str(report)
 
 
-def test_a_wrong_hand_gradient_is_refused_and_explained_as_on_one_device():
-    """An ordinary slip is not taken for a wrong combination of shards."""
+@pytest.mark.parametrize("factor", [2.0, 0.5])
+def test_a_wrong_hand_gradient_is_refused_and_explained_as_on_one_device(factor):
+    """An ordinary slip is not taken for a wrong combination of shards, not even a forgotten 2 with two replicas."""
     twin = catalog.get("xor")
     side = type("side", (), {"init_params": xor.init_params, "forward": xor.forward})
-    side.backward = staticmethod(lambda p, c: {**xor.backward(p, c), "W1": 2 * xor.backward(p, c)["W1"]})
+    side.backward = staticmethod(lambda p, c: {**xor.backward(p, c), "W1": factor * xor.backward(p, c)["W1"]})
     report = check(replace(twin, manual=side), route="mirrored")
     assert (report.verdict, report.blame, report.cause_id) == ("disagree", "manual", "factor")
     assert report.first_wrong == "W1"

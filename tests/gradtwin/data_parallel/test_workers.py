@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from gradtwin import InputError, check, check_gradients
 from gradtwin.data_parallel import workers
-from tests.gradtwin.data_parallel.test_replicas import mean_square, mean_square_reference, rows
+from tests.gradtwin.data_parallel.mean_square import mean_square, mean_square_reference, rows
 
 # A process that says it is ready and then behaves as the test wants; without TensorFlow it starts at once.
 FAKE = """

@@ -27,7 +27,8 @@ def right_of(name, whole):
 
 def diagnosed(values, whole):
     """Ask about wrong values beside the right ones."""
-    return diagnose_combination(values, {name: right_of(name, whole) for name in values}, whole, CONTEXT, "manual")
+    right, candidates = {name: right_of(name, whole) for name in values}, combinations(whole.sizes, whole.reduction)
+    return diagnose_combination(values, right, whole, candidates, CONTEXT, "manual")
 
 
 @pytest.mark.parametrize("names", [("loss",), ("W",), ("W", "x"), ("loss", "W", "x")])
@@ -37,7 +38,7 @@ def test_every_wrong_combination_is_named(reduction, names):
     whole = parts(reduction)
     for combination in combinations(SIZES, reduction):
         found = diagnosed({name: whole.combined(name, combination.coefficients) for name in names}, whole)
-        assert found.cause.id == combination.id and found.cause.text.endswith(combination.text)
+        assert found.cause.id == combination.id and combination.text in found.cause.text
         assert found.blame == "manual" and found.first_wrong == names[0]
 
 
@@ -60,7 +61,17 @@ def test_equal_shards_make_the_sum_twice_as_much_and_the_mean_of_means_right():
     whole = Parts((1, 1), "mean", tuple({"W": part["W"]} for part in PARTS))
     found = diagnosed({"W": 2 * right_of("W", whole)}, whole)
     assert found.cause.id == "summed_over_replicas"
+    assert found.cause.text.endswith("; or no more than 2 times the right one")
     assert diagnosed({"W": whole.combined("W", np.array([0.5, 0.5]))}, whole) is None
+
+
+def test_a_multiple_of_the_right_value_is_marked_as_one():
+    """Half of it is what averaging over two replicas gives, and a forgotten 2; unequal shards' sum is no accident."""
+    multiples = {c.id: c.multiple for c in combinations(SIZES, "mean")}
+    assert multiples == {
+        "summed_over_replicas": None, "mean_of_means": None, "averaged_over_replicas": 0.5, "one_replica": None
+    }  # fmt: skip
+    assert {c.id: c.multiple for c in combinations((2, 2, 2), "mean")}["summed_over_replicas"] == 3.0
 
 
 def test_one_combination_has_to_explain_all_gradients():
@@ -75,5 +86,6 @@ def test_one_combination_has_to_explain_all_gradients():
 def test_values_that_are_not_there_or_not_finite_explain_nothing():
     """A name that a shard lacks, and NaN."""
     whole = parts("mean")
-    assert diagnose_combination({"b": np.ones(2)}, {"b": np.zeros(2)}, whole, CONTEXT, "manual") is None
+    candidates = combinations(SIZES, "mean")
+    assert diagnose_combination({"b": np.ones(2)}, {"b": np.zeros(2)}, whole, candidates, CONTEXT, "manual") is None
     assert diagnosed({"W": np.full((2, 3), np.nan)}, whole) is None
