@@ -1,14 +1,13 @@
 """The reference on two replicas gives the hand gradient of the whole batch."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradtwin import InputError, catalog, check, check_gradients
+from gradtwin import InputError, catalog, check, check_gradients, tensorflow_side
+from gradtwin.data_parallel import replicas
 from gradtwin.data_parallel.routes import has_examples
 from gradtwin.faults.catalogue import small
 from manual_grads.networks import xor
@@ -89,19 +88,14 @@ def test_what_mixes_examples_is_not_compared_and_said():
     assert any(note.startswith("Not compared: dx_mean") for note in report.notes)
 
 
-def test_a_tensorflow_that_has_started_with_one_device_is_told_so():
-    """In a process of its own; the other routes go on."""
-    code = """
-import tensorflow as tf
-tf.constant(1.0)
-import gradtwin
-assert gradtwin.check("xor").agrees
-gradtwin.check("xor", route="mirrored")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    line = done.stderr.strip().split("\n")[-1]
-    assert line.startswith("gradtwin.errors.InputError: Route mirrored needs two logical devices of the CPU")
-    assert "set_logical_device_configuration" in line
+def test_a_tensorflow_that_has_started_with_one_device_is_told_so(monkeypatch):
+    """The other routes go on. A TensorFlow that has started stays as it is, without an exception."""
+    tensorflow_side._two_logical_processors(tf)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["the only one"])
+    monkeypatch.setattr(replicas, "two_processors", replicas.two_processors.__wrapped__)
+    with pytest.raises(InputError, match="Route mirrored needs two logical devices of the CPU.* has already started"):
+        replicas.two_processors()
+    assert check("xor").agrees
 
 
 def test_one_example_is_refused():
