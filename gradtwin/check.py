@@ -190,7 +190,7 @@ class Case:
         """Run both sides and judge every tensor."""
         _require(self.route, ROUTES + PARALLEL_ROUTES, "route")
         _validate_point(self.params, self.batch)
-        given = self.params, self.batch, self.route, self.shards, self.reduction
+        given = self.name, self.params, self.batch, self.route, self.shards, self.reduction
         reference = self.placed()
         with told_as_theirs("The reference", always=True):
             reference = cut_as_asked(reference, *given)
@@ -226,7 +226,8 @@ class Case:
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
         not_compared = sorted(set(manual.gradients) - set(shared) - mixed_of(self.reference))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        where = [devices.told(report.device)] if report.device else told(self.reference, self.route, self.batch)
+        cut = told(self.reference, self.route, self.batch, manual.gradients)
+        where = [devices.told(report.device)] if report.device else cut
         report = replace(report, notes=(*where, *report.notes, *_witness_notes(evidence), *notes))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)

@@ -1,6 +1,6 @@
 """The data-parallel routes to a gradient, and what a check asks of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradtwin.data_parallel.cut import NotByExample, cut_of, listed
@@ -35,7 +35,7 @@ def differentiate_in_parallel(
 
 
 def cut_as_asked(
-    reference: Any, params: Params, batch: Params, route: str, shards: Sequence[int] | None, declared: str
+    reference: Any, name: str, params: Params, batch: Params, route: str, shards: Sequence[int] | None, declared: str
 ) -> Any:
     """Cut a reference's batch where the route is data-parallel or the hand's shards are known, else leave it whole.
 
@@ -44,7 +44,10 @@ def cut_as_asked(
     """
     if isinstance(reference, ReplicaStep) or (shards is None and route not in PARALLEL_ROUTES):
         return reference
-    return sharded(reference, params, batch, cut_of(batch, shards), declared)
+    try:
+        return sharded(reference, params, batch, cut_of(batch, shards), declared)
+    except NotByExample as error:
+        raise NotByExample(f"{name}: {error}") from error
 
 
 def has_examples(twin: Twin) -> bool:
@@ -58,13 +61,13 @@ def has_examples(twin: Twin) -> bool:
     return True
 
 
-def told(reference: Any, route: str, batch: Params) -> list[str]:
-    """Say for a report how the batch was cut, and what could not be compared for it."""
+def told(reference: Any, route: str, batch: Params, names: Iterable[str]) -> list[str]:
+    """Say for a report how the batch was cut, and what of the hand's gradients could not be compared for it."""
     if not isinstance(reference, Sharded | ReplicaStep) or route not in PARALLEL_ROUTES:
         return []
     lines = [reference.cut.told([name for name in batch if name not in reference.cut.arrays])]
-    if mixed_of(reference):
-        names = listed([f"d{name}" for name in sorted(mixed_of(reference))])
+    if mixed := sorted(mixed_of(reference) & {*names}):
+        names = listed([f"d{name}" for name in mixed])
         lines.append(f"Not compared: {names}, for every replica has another value of what mixes examples.")
     return lines
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradtwin.data_parallel.cut import Cut, NotByExample, listed
 from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp
-from gradtwin.tensorflow_side import evaluate
+from gradtwin.tensorflow_side import LOSS_THROUGH, evaluate
 from gradtwin.user_code import described
 from manual_grads import Array, Params
 
@@ -86,7 +86,8 @@ def sharded(
         raise NotByExample(_refusal(whole["loss"], [part["loss"] for part in parts], cut))
     if reduction == "either":
         reduction = "sum" if declared == "sum" else "mean"
-    kinds = {name: _kind(value, [part[name] for part in parts], cut) for name, value in whole.items() if name != "loss"}
+    named = [name for name in whole if name != "loss" and not name.startswith(LOSS_THROUGH)]
+    kinds = {name: _kind(whole[name], [part[name] for part in parts], cut) for name in named}
     by_row, same, mixed = (frozenset(k for k in kinds if kinds[k] == kind) for kind in ("by_row", "same", "mixed"))
     return Sharded(forward, cut, reduction, by_row, same, mixed)
 

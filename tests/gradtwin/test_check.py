@@ -172,7 +172,7 @@ def test_a_mistake_made_twice_is_seen_by_the_thorough_check():
     ("arguments", "message"),
     [
         ({"dtype": "float16"}, "dtype: expected float32 or float64, got 'float16'"),
-        ({"route": "eager"}, "route: expected tape, gradients or xla, got 'eager'"),
+        ({"route": "eager"}, "route: expected tape, gradients, xla, mirrored or multiworker, got 'eager'"),
     ],
 )
 def test_unknown_settings_are_refused(arguments, message):
