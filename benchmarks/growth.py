@@ -2,9 +2,10 @@
 
     python -m benchmarks.growth [--largest 100000000] [--dtype float32] [--rounds 3] [--json]
 
-One layer of n x n weights, twenty examples, the default check, in a process of its own for every size. The time is that of the quickest of a few checks after a first one; the memory is the largest
-the process ever held, less what it held before (TensorFlow loaded, a small network checked), in multiples of the bytes of
-parameters and gradients. The exponent is the slope of log time over log parameters between the first size and the last.
+One layer of n x n weights, twenty examples, the default check, in a process of its own for every size. The time is that
+of the quickest of a few checks after a first one; the memory is the largest the process ever held, less what it held
+before (TensorFlow loaded, a small network checked), in multiples of the bytes of parameters and gradients. The exponent
+is the slope of log time over log parameters between the first size and the last.
 """
 
 import argparse
@@ -111,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"sizes": [asdict(g) for g in found], "exponent": exponent(found)}, indent=1))
     else:
-        print(f"{markdown(found)}\n\nexponent {exponent(found):.2f} over all, {steepest(found):.2f} where it is steepest")
+        print(f"{markdown(found)}\n\nexponent {exponent(found):.2f} over all, {steepest(found):.2f} at its steepest")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradtwin.check import check, check_gradients
     from gradtwin.custom_gradient import check_custom_gradient
+    from gradtwin.data_parallel.check import check_data_parallel
     from gradtwin.errors import Disagreement, InputError
     from gradtwin.explain import explain
     from gradtwin.history import History
@@ -28,6 +29,7 @@ __all__ = [
     "better_point",
     "check",
     "check_custom_gradient",
+    "check_data_parallel",
     "check_gradients",
     "explain",
     "keras_params",
@@ -48,6 +50,7 @@ _HOMES = {
     "better_point": "referee.operating_point",
     "check": "check",
     "check_custom_gradient": "custom_gradient",
+    "check_data_parallel": "data_parallel.check",
     "check_gradients": "check",
     "explain": "explain",
     "keras_params": "keras_side",

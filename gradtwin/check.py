@@ -1,32 +1,42 @@
 """Compare the hand-derived gradients of a twin, tensor by tensor, with TensorFlow's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog
+from gradtwin import catalog, devices
 from gradtwin.blocks import all_finite
+from gradtwin.data_parallel.diagnosis import combined_wrongly
+from gradtwin.data_parallel.routes import cut_as_asked, mixed_of, told
 from gradtwin.errors import InputError, did_you_mean
 from gradtwin.low_precision import in_dtype, judged_in_low_precision
 from gradtwin.precision import DTYPES, eps, is_floating, is_low
 from gradtwin.referee.comparison import compare
 from gradtwin.referee.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.referee.evidence import Asked, Evidence, ManualRun
+from gradtwin.referee.fit import Context
 from gradtwin.referee.hygiene import Inspection, run_inspected
 from gradtwin.referee.judge import Ruling, gravest, judge
 from gradtwin.referee.second_order import second_order
 from gradtwin.referee.surroundings import with_blind_spots, with_findings, with_second_order
 from gradtwin.report import Report
-from gradtwin.tensorflow_side import ROUTES, ReferenceRun, resolve
+from gradtwin.tensorflow_side import PARALLEL_ROUTES, ROUTES, ReferenceRun, load_tensorflow, resolve
 from gradtwin.twin import Twin, argument_names
 from gradtwin.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
 
 
 def check(
-    twin: Twin | str, *, dtype: str = "float64", route: str = "tape", seed: int = 0, thorough: bool = False
+    twin: Twin | str,
+    *,
+    dtype: str = "float64",
+    route: str = "tape",
+    seed: int = 0,
+    thorough: bool = False,
+    shards: Sequence[int] | None = None,
+    device: str | None = None,
 ) -> Report:
     """Check one twin at the operating point drawn from `seed`.
 
@@ -34,11 +44,15 @@ def check(
         twin: a Twin, or the name of a built-in one.
         dtype: "float64", "float32", "bfloat16" or "float16"; both sides compute in it. In the last two the
             formula is judged in float64, at the same point, and the rounding in the dtype's own ulp.
-        route: how TensorFlow differentiates: "tape", "gradients" or "xla".
+        route: how TensorFlow differentiates: "tape", "gradients" or "xla"; on two replicas, each with a shard of
+            the batch: "mirrored" (two devices) or "multiworker" (two processes).
         seed: draws the operating point.
         thorough: also look at every entry for what hand code should not do to its arguments, ask a witness
             about every tensor although it agrees, and check second derivatives, forward mode and examples
             one by one; slower, for small networks.
+        shards: how many examples each replica gets, where the hand-written code is data-parallel itself or the
+            route is; by default a route's shards are unequal.
+        device: where TensorFlow computes the reference, such as "GPU:0"; by default the CPU.
 
     Returns:
         The report: the losses first, then every gradient.
@@ -66,12 +80,17 @@ def check(
         dtype=dtype,
         route=route,
         seed=seed,
-        command=_repeating(twin.name, f"--dtype {dtype} --route {route} --seed {seed}"),
+        command=_repeating(twin.name, f"--dtype {dtype} --route {route} --seed {seed}", device),
         kinks=twin.kinks,
         thorough=thorough,
+        shards=shards,
+        reduction=twin.reduction,
+        device=device,
     )
     report = case.run()
-    return with_second_order(report, second_order(twin, seed=seed)) if thorough else report
+    if not thorough:
+        return report
+    return with_second_order(report, second_order(replace(twin, reference=case.placed()), seed=seed))
 
 
 def check_gradients(
@@ -82,6 +101,8 @@ def check_gradients(
     route: str = "tape",
     name: str | None = None,
     kinks: str = "any",
+    shards: Sequence[int] | None = None,
+    device: str | None = None,
 ) -> Report:
     """Check your own gradient against TensorFlow's of your own loss.
 
@@ -91,9 +112,11 @@ def check_gradients(
         reference: `reference(params, *batch)` in TensorFlow, the same loss as a scalar tensor.
         params: the parameters, a dictionary of arrays of one dtype: float64, float32, bfloat16 or float16.
         *batch: whatever else both functions take.
-        route: "tape", "gradients" or "xla".
+        route: "tape", "gradients" or "xla"; "mirrored" or "multiworker" on two replicas.
         name: what the report calls the pair; by default the manual function's name.
         kinks: at a kink, "any" accepts every subgradient, "reference" only the one TensorFlow takes.
+        shards: as for `check`.
+        device: as for `check`.
 
     Returns:
         The report.
@@ -101,6 +124,18 @@ def check_gradients(
     Raises:
         InputError: params or gradients that are no dictionaries of float arrays, other keys, shapes or
             dtypes than the parameters', or values that are not finite.
+    """
+    case = case_of_functions(manual, params, batch, name=name)
+    return replace(case, reference=resolve(reference), route=route, kinks=kinks, shards=shards, device=device).run()
+
+
+def case_of_functions(
+    manual: Callable[..., tuple[Array, Params]], params: Params, batch: Sequence[Array], name: str | None
+) -> "Case":
+    """Make a case of a manual function and a point; its reference is still to come.
+
+    Raises:
+        InputError: a manual function that cannot be called, or params that are no dictionary of arrays of one dtype.
     """
     if not callable(manual):
         raise InputError(f"The manual function: expected a function, got {_describe(manual)}.")
@@ -112,7 +147,7 @@ def check_gradients(
     if len(dtypes) > 1:
         raise InputError(f"params: expected arrays of one dtype, got {', '.join(sorted(dtypes))}: cast them to one.")
     names = argument_names(manual, len(batch))
-    case = Case(
+    return Case(
         name=name or str(getattr(manual, "__name__", "manual")),
         manual=lambda p, *b: _run_function(manual, p, *b),
         inspect=lambda p, b, deep: run_inspected(
@@ -120,14 +155,10 @@ def check_gradients(
         ),
         backward=lambda p, cache: _run_function(manual, p, *cache.values()).gradients,
         loss=lambda p, *b: _run_function(manual, p, *b).loss,
-        reference=resolve(reference),
         params=dict(params),
         batch={key: np.asarray(array) for key, array in zip(names, batch, strict=True)},
         dtype=dtypes.pop(),
-        route=route,
-        kinks=kinks,
     )
-    return case.run()
 
 
 @dataclass(frozen=True)
@@ -144,24 +175,49 @@ class Case:
     inspect: Callable[[Params, Params, bool], Inspection]
     backward: Callable[[Params, Cache], Params]
     loss: Callable[..., Any]
-    reference: Callable[..., Any]
     params: Params
     batch: Params
     dtype: str
-    route: str
+    reference: Any = None
+    route: str = "tape"
     seed: int = 0
     command: str = ""
     kinks: str = "any"
     thorough: bool = False
+    shards: Sequence[int] | None = None
+    reduction: str = ""
+    device: str | None = None
 
     def run(self) -> Report:
         """Run both sides and judge every tensor."""
-        return judged_in_low_precision(self) if is_low(self.dtype) else self.judged(self.asked())
+        _require(self.route, ROUTES + PARALLEL_ROUTES, "route")
+        if self.route in PARALLEL_ROUTES and self.dtype == "bfloat16":
+            raise InputError(
+                f"route {self.route}: TensorFlow gathers float64, float32 and float16 from replicas, and no bfloat16: "
+                "take one of those, or route tape, gradients or xla."
+            )
+        _validate_point(self.params, self.batch)
+        given = self.name, self.params, self.batch, self.route, self.shards, self.reduction
+        reference = self.placed()
+        with told_as_theirs("The reference", always=True):
+            reference = cut_as_asked(reference, *given)
+        case = replace(self, reference=reference)
+        return judged_in_low_precision(case) if is_low(self.dtype) else case.judged(case.asked())
+
+    def placed(self) -> Any:
+        """Give the reference with the device that was asked for.
+
+        Raises:
+            InputError: TensorFlow sees no such device, or the route has devices of its own.
+        """
+        if self.device is None:
+            return self.reference
+        if self.route in PARALLEL_ROUTES:
+            raise InputError(f"device: route {self.route} has two replicas on the CPU; take tape, gradients or xla.")
+        return devices.Placed(self.reference, devices.named_device(load_tensorflow(), self.device))
 
     def asked(self) -> Asked:
         """Run both sides, and refuse what cannot be compared."""
-        _require(self.route, ROUTES, "route")
-        _validate_point(self.params, self.batch)
         with told_as_theirs("The manual function"):
             inspection = self.inspect(self.params, self.batch, self.thorough)
         manual = ManualRun(inspection.loss, inspection.gradients, inspection.cache)
@@ -181,9 +237,11 @@ class Case:
             inspection = self.inspect(self.params, self.batch, True)
         stale = any(finding.id == "stale_cache" for finding in inspection.findings)
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
-        not_compared = sorted(set(manual.gradients) - set(asked.shared))
+        not_compared = sorted(set(manual.gradients) - set(asked.shared) - mixed_of(self.reference))
         notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        report = replace(report, notes=(*report.notes, *_witness_notes(evidence), *notes))
+        cut = told(self.reference, self.route, self.batch, manual.gradients)
+        where = [devices.told(report.device)] if report.device else cut
+        report = replace(report, notes=(*where, *report.notes, *_witness_notes(evidence), *notes))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)
 
@@ -198,7 +256,14 @@ class Case:
         """Find where a wrong hand gradient begins, and why."""
         wrong = {r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != "reference"}
         values = dict(reference.values) | self.batch | _arrays(manual.cache)
-        known = {"batch_size": _batch_size(self.batch), "precision": eps(self.dtype), "stale": stale}
+        known: dict[str, Any] = {
+            "batch_size": _batch_size(self.batch), "precision": eps(self.dtype), "stale": stale
+        }  # fmt: skip
+        context = Context(self.params, values, {}, **known)
+        given = self.reference, self.manual, rulings, manual, reference, self.batch, context
+        combined = combined_wrongly(*given, told=self.shards is not None)
+        if combined is not None:
+            return combined
         if "loss" in wrong:
             return diagnose_loss(manual.loss, reference.loss, self.params, values, **known)
         if not wrong:
@@ -222,13 +287,14 @@ class Case:
             seed=self.seed,
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
-            blame=next((r.blame for r in decisive if r.blame), None),
+            blame=(diagnosis and diagnosis.blame) or next((r.blame for r in decisive if r.blame), None),
             first_wrong=diagnosis.first_wrong if diagnosis else None,
             where=diagnosis.text if diagnosis else "",
             cause=cause.text if cause else None,
             cause_id=cause.id if cause else None,
             command=self.command,
             notes=tuple(r.note for r in rulings if r.note),
+            device=getattr(self.reference, "device", None),
             kinks=self.kinks,
         )
 
@@ -242,8 +308,9 @@ def _batch_size(batch: Params) -> int | None:
     return next((len(array) for array in batch.values() if np.ndim(array)), None)
 
 
-def _repeating(name: str, options: str) -> str:
+def _repeating(name: str, options: str, device: str | None) -> str:
     """Give the command that repeats a check; none for a twin that the command line does not know by its name."""
+    options += f" --device {device}" if device else ""
     return f"gradtwin check {name} {options}" if name in catalog.names() else ""
 
 

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from gradtwin.report import Report
     from gradtwin.twin import Twin
 
+PARALLEL_ROUTES = ("mirrored", "multiworker")
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 TrainingDtype = Literal["float64", "float32"]
-Route = Literal["tape", "gradients", "xla"]
+Route = Literal["tape", "gradients", "xla", "mirrored", "multiworker"]
 Optimizer = Literal["gd", "adam"]
 Form = Literal["html", "md", "json", "junit"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -136,6 +137,9 @@ def check(
     ] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Only this dtype.")] = None,
     route: Annotated[Route | None, typer.Option(help="Only this way to TensorFlow's gradient.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where TensorFlow computes, such as GPU:0; the CPU if absent.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the operating point.")] = 0,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Ask more witnesses, and check second derivatives too.")
@@ -148,7 +152,8 @@ def check(
 ) -> None:
     """Compare every hand-written gradient with TensorFlow's.
 
-    Without --dtype in float64 and float32, without --route by all three routes: eager tape, graph, XLA.
+    Without --dtype in float64 and float32, without --route by three routes: eager tape, graph, XLA. Two more cut the
+    batch for two replicas: mirrored on two devices, multiworker in two processes.
     """
     from gradtwin import rendering
 
@@ -156,7 +161,9 @@ def check(
         _refuse_to_replace(shrink_to)
     with _stdout_kept_clean(json):
         twins = _asked_for(targets)
-        reports = _checks(twins, dtype, route, seed, thorough)
+        if not targets and route in PARALLEL_ROUTES:
+            twins = _with_examples(twins)
+        reports = _checks(twins, dtype, route, seed, thorough, device)
         count = len(twins) * (1 if dtype else len(DEFAULT_DTYPES)) * (1 if route else 3)
         done = list(reports) if json else rendering.print_checks(reports, count)
         if shrink_to is not None:
@@ -389,16 +396,31 @@ def _asked_for(targets: list[str] | None) -> "dict[str, Twin]":
 
 
 def _checks(
-    twins: "dict[str, Twin]", dtype: Dtype | None, route: Route | None, seed: int, thorough: bool
+    twins: "dict[str, Twin]",
+    dtype: Dtype | None,
+    route: Route | None,
+    seed: int,
+    thorough: bool,
+    device: str | None,
 ) -> "Iterator[Report]":
     from gradtwin.check import check as check_twin
 
     dtypes = [dtype] if dtype else list(DEFAULT_DTYPES)
     routes = [route] if route else ["tape", "gradients", "xla"]
     for (target, twin), one_dtype, one_route in itertools.product(twins.items(), dtypes, routes):
-        report = check_twin(twin, dtype=one_dtype, route=one_route, seed=seed, thorough=thorough)
+        report = check_twin(twin, dtype=one_dtype, route=one_route, seed=seed, thorough=thorough, device=device)
         command = f"gradtwin check {target} --dtype {one_dtype} --route {one_route} --seed {seed}"
+        command += f" --device {device}" if device else ""
         yield dataclasses.replace(report, command=command)
+
+
+def _with_examples(twins: "dict[str, Twin]") -> "dict[str, Twin]":
+    """Leave out, of all twins, those whose batch has no examples to cut, and say which."""
+    from gradtwin.data_parallel.routes import has_examples
+
+    kept = {target: twin for target, twin in twins.items() if has_examples(twin)}
+    print(f"No batch of examples to cut, so left out: {', '.join(name for name in twins if name not in kept)}.\n")
+    return kept
 
 
 def _refuse_to_replace(file: Path) -> None:
@@ -425,7 +447,9 @@ def _write_smallest(twins: "dict[str, Twin]", reports: "list[Report]", file: Pat
         return
     # The command repeats the check by what the user calls the twin.
     target = next(target for target in twins if failed.command.startswith(f"gradtwin check {target} "))
-    options = {"dtype": failed.dtype, "route": failed.route, "seed": failed.seed}
+    # A batch that shrinks to one example cannot be cut; a wrong gradient by hand is wrong on one device too.
+    route = "tape" if failed.route in PARALLEL_ROUTES else failed.route
+    options = {"dtype": failed.dtype, "route": route, "seed": failed.seed}
     smallest = shrink(twins[target], **options, thorough=thorough, where=target)  # type: ignore[arg-type]
     print(f"{smallest.write(file)}: {smallest.size}; python {file} repeats it.")
 

@@ -69,6 +69,7 @@ class Report:
         kinks: "any" accepts every subgradient at a kink, "reference" only TensorFlow's.
         formula: of a check in bfloat16 or float16 the report of the same two sides in float64 at the same point,
             which judges the formula; `tensors` are then each side's distance from it, in ulp of the dtype.
+        device: the device TensorFlow computed the reference on, where one was asked for.
     """
 
     twin: str
@@ -86,6 +87,7 @@ class Report:
     notes: tuple[str, ...] = field(default=())
     kinks: str = "any"
     formula: "Report | None" = None
+    device: str | None = None
 
     @property
     def agrees(self) -> bool:
@@ -105,6 +107,7 @@ class Report:
             "twin": self.twin,
             "dtype": self.dtype,
             "route": self.route,
+            "device": self.device,
             "seed": self.seed,
             "verdict": self.verdict,
             "blame": self.blame,

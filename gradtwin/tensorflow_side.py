@@ -5,6 +5,11 @@ Three routes differentiate a reference:
     tape        tf.GradientTape, operation by operation (eager)
     gradients   tf.gradients, in a traced graph
     xla         tf.GradientTape in a function compiled by XLA
+
+Two more cut the batch and differentiate the parts on several replicas (`gradtwin.data_parallel`), if asked for:
+
+    mirrored     tf.distribute.MirroredStrategy on two logical devices of the CPU
+    multiworker  tf.distribute.MultiWorkerMirroredStrategy in two processes
 """
 
 import contextlib
@@ -14,17 +19,22 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from gradtwin.chatter import silence_tensorflow, stderr_held_back
+from gradtwin.devices import on_its_device
 from gradtwin.errors import InputError
 from gradtwin.user_code import described
 from manual_grads import Array, Params
 
 ROUTES = ("tape", "gradients", "xla")
+PARALLEL_ROUTES = ("mirrored", "multiworker")
 LOSS_THROUGH = "loss_through_"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @functools.cache
@@ -35,7 +45,20 @@ def load_tensorflow() -> Any:
         import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
+    _two_logical_processors(tf)
     return tf
+
+
+def _two_logical_processors(tf: Any) -> None:
+    """Give TensorFlow's CPU two logical devices, for the replicas of route mirrored, as long as that can be done.
+
+    They share all threads, and an operation runs on the first unless it is placed; the other routes' numbers and
+    speed are the same with and without. What the user has set, or a TensorFlow that has started, stays as it is.
+    """
+    with contextlib.suppress(RuntimeError):
+        processor = tf.config.list_physical_devices("CPU")[0]
+        if tf.config.get_logical_device_configuration(processor) is None:
+            tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 def resolve(reference: Any) -> Callable[..., Any]:
@@ -99,7 +122,7 @@ def differentiate(
         batch: the batch's arrays, by name, in the order of the call.
         names: parameters, batch arrays or intermediates. The gradient of `a` is taken of the value
             `loss_through_a` where the reference returns one, else of `loss`.
-        route: "tape", "gradients" or "xla".
+        route: one of `ROUTES` or `PARALLEL_ROUTES`.
 
     Returns:
         The loss, all named values and the gradients, as numpy arrays.
@@ -120,9 +143,14 @@ def _differentiate(
     names: Sequence[str],
     route: str,
 ) -> ReferenceRun:
-    load_tensorflow()
+    tf = load_tensorflow()
+    if route in PARALLEL_ROUTES:
+        from gradtwin.data_parallel.routes import differentiate_in_parallel
+
+        return differentiate_in_parallel(forward, params, batch, names, route)
     function = _differentiator(forward, route, tuple(names), tuple(batch))
-    values, gradients = function(_tensors(params), list(_tensors(batch).values()))
+    with on_its_device(tf, forward):
+        values, gradients = function(_tensors(params), list(_tensors(batch).values()))
     return ReferenceRun(
         loss=values["loss"].numpy(),
         values={name: value.numpy() for name, value in values.items()},
@@ -179,12 +207,12 @@ def _differentiator(
             tape.watch([params, batch])
             values = named_values(forward(params, *batch))
         sources = values | dict(zip(batch_names, batch, strict=True)) | params
-        return values, _by_loss(names, values, sources, tape.gradient)
+        return values, by_loss(names, values, sources, tape.gradient)
 
     def by_tf_gradients(params: Any, batch: Any) -> Any:
         values = named_values(forward(params, *batch))
         sources = values | dict(zip(batch_names, batch, strict=True)) | params
-        return values, _by_loss(names, values, sources, tf.gradients)
+        return values, by_loss(names, values, sources, tf.gradients)
 
     if route == "tape":
         return by_tape
@@ -222,13 +250,23 @@ def named_values(values: Any) -> dict[str, Any]:
     return named | {"loss": load_tensorflow().convert_to_tensor(named["loss"])}
 
 
-def _by_loss(
+def by_loss(
     names: Sequence[str],
     values: Mapping[str, Any],
     sources: Mapping[str, Any],
     gradients: Callable[[Any, list[Any]], Sequence[Any]],
 ) -> dict[str, Any]:
-    """Differentiate the loss once for all names, and each by-passed name through its own expression."""
+    """Differentiate the loss once for all names, and each by-passed name through its own expression.
+
+    Args:
+        names: what to differentiate by; a name without a source is passed over.
+        values: the reference's named values, the loss among them.
+        sources: tensors by name.
+        gradients: `gradients(of, by)`, a list.
+
+    Returns:
+        The gradients, by name; none for what the loss does not depend on.
+    """
     tf = load_tensorflow()
     through = [name for name in names if LOSS_THROUGH + name in values]
     direct = [name for name in names if name in sources and name not in through]
@@ -238,6 +276,25 @@ def _by_loss(
     return {name: tf.convert_to_tensor(gradient) for name, gradient in found.items() if gradient is not None}
 
 
+def _placed(function: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Compute all of a function of a forward on that forward's device."""
+
+    @functools.wraps(function)
+    def on_device(forward: Any, *args: P.args, **keywords: P.kwargs) -> R:
+        with on_its_device(load_tensorflow(), forward):
+            return function(forward, *args, **keywords)
+
+    return on_device
+
+
+@_placed
+def evaluate(forward: Callable[..., Any], params: Mapping[str, Array], batch: Mapping[str, Array]) -> Params:
+    """Run the reference's forward alone, and give all its named values, `loss` among them."""
+    values = named_values(forward(_tensors(params), *_tensors(batch).values()))
+    return {name: value.numpy() for name, value in values.items()}
+
+
+@_placed
 def slopes(
     forward: Callable[..., Any],
     params: Mapping[str, Array],
@@ -269,6 +326,7 @@ def slopes(
 # ---- second order and forward mode -----------------------------------------------------------------
 
 
+@_placed
 def hessian_vector_products(
     forward: Callable[..., Any],
     params: Mapping[str, Array],
@@ -301,6 +359,7 @@ def hessian_vector_products(
     return {name: product.numpy() for name, product in products.items()}
 
 
+@_placed
 def directional_derivative(
     forward: Callable[..., Any],
     params: Mapping[str, Array],

@@ -24,12 +24,14 @@ class Diagnosis:
         wrong_tensors: all tensors whose own step is wrong.
         cause: the likely cause, None when no rule explains it.
         text: where, in a few words.
+        blame: whose it is, where the cause shows that and the losses alone do not.
     """
 
     first_wrong: str | None
     wrong_tensors: tuple[str, ...]
     cause: Cause | None
     text: str
+    blame: str | None = None
 
 
 def diagnose(

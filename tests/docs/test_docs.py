@@ -298,7 +298,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
-SHOWING = ["README.md", "docs/tour.md", "docs/your-own-gradient.md"]
+SHOWING = ["README.md", "docs/data-parallel.md", "docs/tour.md", "docs/your-own-gradient.md"]
 
 
 @pytest.mark.parametrize("name", SHOWING)

@@ -173,7 +173,7 @@ def test_a_mistake_made_twice_is_seen_by_the_thorough_check():
     ("arguments", "message"),
     [
         ({"dtype": "float8"}, "dtype: expected float64, float32, bfloat16 or float16, got 'float8'. Did you mean"),
-        ({"route": "eager"}, "route: expected tape, gradients or xla, got 'eager'"),
+        ({"route": "eager"}, "route: expected tape, gradients, xla, mirrored or multiworker, got 'eager'"),
     ],
 )
 def test_unknown_settings_are_refused(arguments, message):
