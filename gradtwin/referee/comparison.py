@@ -81,6 +81,15 @@ def _count_beyond(a: Array, b: Array, bound: float) -> int:
     return sum(apart.size - int(np.count_nonzero(apart <= bound)) for _, _, apart in _distances(a, b))
 
 
+def entries_beyond(a: Array, b: Array, bound: float) -> Array:
+    """Give the flat indices of the entries that are more than `bound` apart, NaN included, in C order."""
+    begin, found = 0, []
+    for _, _, apart in _distances(a, b):
+        found.append(begin + np.flatnonzero(~(apart <= bound)))
+        begin += apart.size
+    return np.concatenate(found)
+
+
 def largest_entries(array: Array, count: int) -> Array:
     """Give the flat indices of the largest entries, the largest first, without sorting all of them."""
     flat = np.ravel(array)

@@ -1,7 +1,7 @@
 """Evidence: what can be found out about two sides at a point, each thing once and only when asked for."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from gradtwin.referee.comparison import compare
 from gradtwin.referee.hygiene import Inspection
 from gradtwin.tensorflow_side import ReferenceRun, differentiate
 from manual_grads import Array, Cache, Params
+
+LARGE = 2**23
+"""Entries of parameters and batch together."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,18 @@ class Evidence:
         return cast(self.point, np.longdouble)
 
     @functools.cached_property
+    def is_large(self) -> bool:
+        """Whether copies of the point in wide precisions would not fit beside it: several of its entries' bytes each.
+
+        Then the hand's wider precision is at most float64, the witness's numbers have as many bits, and the runs
+        around the point are made again for each tensor instead of kept.
+        """
+        return sum(np.size(array) for array in self.point.values()) > LARGE
+
+    @functools.cached_property
     def extended(self) -> ManualRun | None:
         """The hand-derived side in a wider precision, or None where the code does not carry one through."""
-        for kind in (np.longdouble, np.float64):
+        for kind in (np.float64,) if self.is_large else (np.longdouble, np.float64):
             if eps(kind) >= eps(self.dtype):
                 return None
             try:
@@ -137,21 +149,25 @@ class Evidence:
             moved = [abs(float(self.loss_at(witnesses.jitter(self.point, rng)) - here)) for _ in range(4)]
         return max(x for x in [*nearby, 0.0] if np.isfinite(x)), max(x for x in [*moved, 0.0] if np.isfinite(x))
 
-    @functools.cached_property
-    def neighbours(self) -> list[tuple[list[ManualRun], ReferenceRun]]:
+    def neighbours(self) -> Iterable[tuple[list[ManualRun], ReferenceRun]]:
         """Both sides around this point, in float64, every float entry moved: off every kink.
 
         Eight directions (four and their opposites); the hand also at a hundredth of the distance, where a
         jump is still as high and a slope a hundred times less.
         """
+        return self._run_neighbours() if self.is_large else self._kept_neighbours
+
+    @functools.cached_property
+    def _kept_neighbours(self) -> list[tuple[list[ManualRun], ReferenceRun]]:
+        return list(self._run_neighbours())
+
+    def _run_neighbours(self) -> Iterator[tuple[list[ManualRun], ReferenceRun]]:
         point, rng = cast(self.point, "float64"), np.random.default_rng(1)
-        runs = []
         for _ in range(4):
             move = {k: _direction(rng, v) for k, v in point.items() if is_floating(v)}
             for distance in (1.0, -1.0):
                 far, near = (_moved(point, move, distance * fraction) for fraction in (1.0, 0.01))
-                runs.append(([self.manual_at(far), self.manual_at(near)], self.reference_at(far)))
-        return runs
+                yield [self.manual_at(far), self.manual_at(near)], self.reference_at(far)
 
     @functools.cached_property
     def tame_points(self) -> list[Params]:
@@ -197,9 +213,10 @@ class Evidence:
             return None
         direction = np.zeros(np.shape(self.point[name]))
         direction[index] = 1.0
-        for point in (self.extended_point, cast(self.point, "float64")):
+        for kind in ("float64",) if self.is_large else (np.longdouble, "float64"):
+            point = self.extended_point if kind is np.longdouble else cast(self.point, kind)
             try:
-                testimony = witnesses.testify(self.loss_at, point, name, direction)
+                testimony = witnesses.testify(self.loss_at, point, name, direction, frugal=self.is_large)
             except Exception:
                 continue
             if testimony is not None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradtwin.referee.comparison import compare, largest_entries
+from gradtwin.referee.comparison import compare, entries_beyond, largest_entries
 from gradtwin.referee.evidence import Evidence, ManualRun
 from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
 from gradtwin.report import TensorReport, Worst
@@ -33,6 +33,7 @@ COMPARABLE = 16.0   # two roundings of one formula differ by less than this fact
 NEGLIGIBLE = 2.0**-12  # beside a difference at a kink, what the sides may differ by around it
 TAME = 2.0**14      # ulp two right sides may be apart at a tame point (4e-12), cancellations included
 ENTRIES = 6         # how many of a tensor's worst entries a witness is asked about
+MOST_AT_A_KINK = 2**20  # of a very large tensor; where more differ, it is no kink
 SEVERITY = ("agree", "kink", "rounding", "undecidable", "disagree")
 
 
@@ -295,23 +296,38 @@ def is_kink(evidence: Evidence, name: str, ours: Array, theirs: Array) -> bool:
     differ, a jump that is no lower when the neighbours come a hundred times nearer; and neither value lies
     outside its range.
     """
+    flagged = entries_beyond(ours, theirs, QUICK_ULPS * ulp(scale_of(ours, theirs), evidence.dtype))
+    if evidence.is_large and flagged.size > MOST_AT_A_KINK:
+        return False
+    here, there = (np.ravel(side)[flagged].astype(np.float64) for side in (ours, theirs))
+    gap = np.abs(here - there)
+    far, near = [], []
     try:
-        runs = evidence.neighbours
+        for (ours_far, ours_near), reference in evidence.neighbours():
+            both = np.asarray(ours_far.gradients[name], np.float64), reference.gradients[name]
+            if both[1] is None:
+                return False
+            found = compare(both[0], both[1], "float64")
+            apart, unit = found.error_ulps * ulp(found.scale, "float64"), ulp(scale_of(both[0]), "float64")
+            if not apart <= max(QUICK_ULPS * unit, NEGLIGIBLE * gap.max()):
+                return False
+            far.append(np.ravel(both[0])[flagged])
+            near.append(np.ravel(ours_near.gradients[name])[flagged])
     except Exception:
         return False
-    far, near = (np.stack([np.asarray(m[i].gradients[name], np.float64) for m, _ in runs]) for i in (0, 1))
-    theirs_far = np.stack([_or_nan(reference.gradients[name], ours) for _, reference in runs])
-    if not all(np.isfinite(values).all() for values in (far, near, theirs_far)):
-        return False
+    return _is_step(np.stack(far), np.stack(near), here, there)
+
+
+def _is_step(far: Array, near: Array, ours: Array, theirs: Array) -> bool:
+    """Whether every entry jumps by about its gap, both values within the jump, and no lower nearer by.
+
+    Args:
+        far: the hand's gradient around the point [directions, entries].
+        near: the same a hundred times nearer.
+        ours: the hand's values at the point [entries].
+        theirs: TensorFlow's.
+    """
     low, high = far.min(axis=0), far.max(axis=0)
-    jump, gap = high - low, np.abs(ours.astype(np.float64) - theirs)
-    if np.abs(far - theirs_far).max() > max(QUICK_ULPS * ulp(scale_of(far), "float64"), NEGLIGIBLE * gap.max()):
-        return False
+    jump, gap = high - low, np.abs(ours - theirs)
     inside = [(low - 4 * jump <= v) & (v <= high + 4 * jump) for v in (ours, theirs)]
-    is_step = (jump >= gap / 8) & (np.abs(far - near).max(axis=0) <= jump / 8)
-    differs = gap > QUICK_ULPS * ulp(scale_of(ours, theirs), evidence.dtype)
-    return bool(np.all(~differs | (is_step & inside[0] & inside[1])))
-
-
-def _or_nan(gradient: Array | None, like: Array) -> Array:
-    return np.full_like(like, np.nan) if gradient is None else gradient
+    return bool(np.all((jump >= gap / 8) & (np.abs(far - near).max(axis=0) <= jump / 8) & inside[0] & inside[1]))

@@ -19,6 +19,8 @@ from gradtwin.precision import is_floating
 from manual_grads import Array, Params
 
 STEP = 1e-20
+FRUGAL = 2.0**-40
+"""What a derivative in complex float64 may be off, relative: 2^12 roundings of a long sum."""
 Loss = Callable[[Mapping[str, Array]], Any]
 
 
@@ -31,7 +33,9 @@ class Testimony:
     witness: str
 
 
-def testify(loss: Loss, point: Mapping[str, Array], name: str, direction: Array) -> Testimony | None:
+def testify(
+    loss: Loss, point: Mapping[str, Array], name: str, direction: Array, *, frugal: bool = False
+) -> Testimony | None:
     """Find the derivative of the loss along a direction of one tensor, by the best witness that applies.
 
     The complex step is believed only where a plain difference over a tiny step confirms it: code that takes
@@ -42,11 +46,12 @@ def testify(loss: Loss, point: Mapping[str, Array], name: str, direction: Array)
         point: parameters and batch, float arrays in long double or float64.
         name: the tensor that moves.
         direction: an array of its shape.
+        frugal: whether to do with complex numbers of float64, for a point too large for wider ones.
 
     Returns:
         The testimony, or None when no witness applies.
     """
-    analytic = complex_step(loss, point, name, direction)
+    analytic = complex_step(loss, point, name, direction, frugal=frugal)
     if analytic is not None and _confirmed(analytic, loss, point, name, direction):
         return analytic
     return ridders(loss, point, name, direction)
@@ -73,13 +78,17 @@ def _slope(
         return float((ahead - behind) / (2 * step)), float(max(abs(ahead), abs(behind)))
 
 
-def complex_step(loss: Loss, point: Mapping[str, Array], name: str, direction: Array) -> Testimony | None:
+def complex_step(
+    loss: Loss, point: Mapping[str, Array], name: str, direction: Array, *, frugal: bool = False
+) -> Testimony | None:
     """Differentiate by the complex step, in the widest complex numbers; None where the code refuses them.
 
     dL/dv = Im L(θ + i h v) / h, with an error of the order h² = 1e-40 beside rounding.
     """
-    values = [_complex_derivative(loss, point, name, direction, kind) for kind in (np.complex128, np.clongdouble)]
-    narrow, wide = values
+    narrow = _complex_derivative(loss, point, name, direction, np.complex128)
+    if frugal:
+        return None if narrow is None else Testimony(float(narrow), abs(float(narrow)) * FRUGAL, "complex step")
+    wide = _complex_derivative(loss, point, name, direction, np.clongdouble)
     if wide is None:
         return None
     rounding = abs(wide) * float(np.finfo(np.float64).eps)
@@ -91,7 +100,9 @@ def _complex_derivative(
     loss: Loss, point: Mapping[str, Array], name: str, direction: Array, kind: Any
 ) -> np.longdouble | None:
     moved = {k: v.astype(kind) if is_floating(v) else v for k, v in point.items()}
-    moved[name] = moved[name] + np.asarray(1j * STEP, kind) * direction.astype(kind)
+    moved[name] = np.array(moved[name], kind, order="C")
+    where = np.flatnonzero(direction)
+    moved[name].reshape(-1)[where] += np.asarray(1j * STEP, kind) * np.ravel(direction)[where].astype(kind)
     try:
         with np.errstate(all="ignore"):
             value = np.asarray(loss(moved))
