@@ -23,6 +23,7 @@ import typer
 
 from gradtwin.chatter import silence_tensorflow
 from gradtwin.errors import InputError
+from gradtwin.sweep.command import sweep_cases
 
 if TYPE_CHECKING:
     from gradtwin.report import Report
@@ -315,6 +316,9 @@ def score_faults(
         done = rendering.print_faults(rows, each=bool(names))
     if not all(row.caught for row in done):
         raise typer.Exit(CHECK_FAILED)
+
+
+app.command("sweep", epilog="Example: gradtwin sweep xor --axis seed=0..9 --workers 1")(sweep_cases)
 
 
 @app.command("report", epilog="Example: gradtwin report gates neuron --output report.html")
