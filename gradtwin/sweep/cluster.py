@@ -104,17 +104,17 @@ def _initialized(**options: Any) -> Iterator[None]:
                 ray.init(log_to_driver=False, logging_level="critical", configure_logging=False, **options)
         except Exception as error:
             raise InputError(f"Ray does not start: {_first_line(error)}") from error
-        try:
-            with _quiet():
+        with _quiet():
+            try:
                 yield
-        finally:
-            with stderr_held_back():
-                ray.shutdown()
+            finally:
+                with stderr_held_back():
+                    ray.shutdown()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray from telling of dead workers on stdout: they are in the rows. Its own debugger holds it back like this."""
+    """Keep Ray from telling of dead workers on stdout, for the rows do; its own debugger holds it back like this."""
     from ray._private import worker
 
     told = getattr(worker, "_worker_logs_enabled", True)
