@@ -50,10 +50,19 @@ class Case:
         target = shlex.quote(self.target)
         if self.kind == "check" and self.widths is None:
             return f"gradtwin check {target} --dtype {self.dtype} --route {self.route} --seed {self.seed}"
+        if self.kind == "train":
+            return f"gradtwin train {target}{self._training_options()}"
         axes = {name: value for name, value in self.settings().items() if name not in ("kind", "target")}
         words = [f"--axis {name}={shlex.quote(written(value))}" for name, value in axes.items()]
         kind = "" if self.kind == "check" else f" --kind {self.kind}"
         return " ".join([f"gradtwin sweep {target}{kind}", *words, "--here"])
+
+
+    def _training_options(self) -> str:
+        """Write the options of `gradtwin train`; the ends of the widths are those of the data."""
+        options = {"dtype": self.dtype, "seed": self.seed, "learning-rate": self.learning_rate, "steps": self.steps}
+        words = [f" --{name} {value}" for name, value in options.items() if value is not None]
+        return "".join([*words, *(f" --hidden {width}" for width in (self.widths or ())[1:-1])])
 
 
 def written(value: Any) -> str:

@@ -10,17 +10,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from gradtwin.chatter import stderr_held_back
 from gradtwin.errors import InputError
 
 PROBE_SECONDS = 30
+_PREFIX = "gradtwin-"
+_IMPATIENT = {"RAY_gcs_rpc_server_connect_timeout_s": "3", "RAY_gcs_rpc_server_reconnect_timeout_s": "3"}
 _SETTINGS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
-# ray.init may wait for minutes, or end the process; here it ends another one.
+# ray.init may wait for minutes, or end the process; here it ends another one. Asking the head alone answers sooner.
 _PROBE = """
 import json, sys, ray
+if sys.argv[1] != "auto":
+    from ray._raylet import GcsClient
+    GcsClient(address=sys.argv[1])
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level="critical")
 print(json.dumps(ray.cluster_resources()))
 """
@@ -80,18 +86,32 @@ def _cores(resources: dict[str, float]) -> int:
 
 @contextlib.contextmanager
 def _started(count: int) -> Iterator[None]:
-    """Start Ray on this machine, with its files in a folder of its own that goes when it goes."""
-    folder = tempfile.mkdtemp(prefix="gradtwin-", dir=_short_folder())
+    """Start Ray on this machine, for this machine alone, with its files in a folder that goes when it goes."""
+    _remove_left_behind()
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_folder())
+    local: dict[str, Any] = {"address": "local", "num_cpus": count, "include_dashboard": False}
     try:
-        with _initialized(address="local", num_cpus=count, include_dashboard=False, _temp_dir=folder):
+        with _initialized(**local, _temp_dir=folder, _node_ip_address="127.0.0.1"):
             yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _short_folder() -> str | None:
+def _short_folder() -> str:
     """Give a folder whose name leaves room for the names of sockets, of which a system takes some hundred bytes."""
-    return None if len(tempfile.gettempdir()) <= 24 else "/tmp"
+    return tempfile.gettempdir() if len(tempfile.gettempdir()) <= 20 else "/tmp"
+
+
+def _remove_left_behind() -> None:
+    """Take away the folders of sweeps that were killed; their Ray has ended with them."""
+    for folder in Path(_short_folder()).glob(f"{_PREFIX}[0-9]*-*"):
+        owner = int(folder.name.removeprefix(_PREFIX).partition("-")[0])
+        try:
+            os.kill(owner, 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # somebody else's
+            continue
 
 
 @contextlib.contextmanager
@@ -151,7 +171,7 @@ def probe(address: str) -> dict[str, float]:
     """
     if address != "auto":
         _refuse_closed(*_host_and_port(address))
-    command, environment = [sys.executable, "-c", _PROBE, address], os.environ | _SETTINGS
+    command, environment = [sys.executable, "-c", _PROBE, address], os.environ | _SETTINGS | _IMPATIENT
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, env=environment)
     except subprocess.TimeoutExpired:
@@ -159,6 +179,10 @@ def probe(address: str) -> dict[str, float]:
         raise InputError(line) from None
     with contextlib.suppress(ValueError, IndexError):
         return dict(json.loads(done.stdout.splitlines()[-1]))
+    if "InvalidAuthToken" in done.stderr:
+        raise InputError(
+            f"The Ray at {address} wants its token: copy ~/.ray/auth_token from the head, and set RAY_AUTH_MODE=token."
+        )
     said = [line for line in done.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
     why = f" ({said[-1].partition(': ')[2].rstrip('.')})" if said else ""
     raise InputError(f"No Ray answers at {address}{why}: ray start --head prints the address of a cluster.")

@@ -1,10 +1,11 @@
 """The folder of a sweep's results: what was asked for, the table in parts, and the journal of what is in no part yet.
 
-    sweep.json            the format, and the grid
+    _sweep.json           the format, and the grid
     part-00000.parquet    a thousand rows each
-    journal.jsonl         the rows since
+    _journal.jsonl        the rows since
 
-Each file is whole at every moment. Whoever is killed between two writes leaves a folder that can be read, and resumed.
+Readers of Parquet pass over names with an underscore: to them the folder is one table. Each file is whole at every
+moment; whoever is killed between two writes leaves a folder that can be read, and resumed.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from gradtwin.sweep.grid import Grid
 from gradtwin.sweep.journal import Journal, Row
 
 ROWS_PER_PART = 1_000
-MANIFEST, JOURNAL = "sweep.json", "journal.jsonl"
+MANIFEST, JOURNAL = "_sweep.json", "_journal.jsonl"
 
 
 class Results:
