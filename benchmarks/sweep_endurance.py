@@ -4,8 +4,8 @@
 
     kills     kill -9 of the driver at random moments: at most the cases in flight are lost, and none is run twice
     worker    2,000 cases and more over all twins with two workers, one of which is killed: complete, no false alarm
-    fuzz      fuzzing by a time budget: how much memory the driver gains from the second quarter of the time to the last,
-              and how large a worker becomes before another one takes its place
+    fuzz      fuzzing by a time budget: how much memory the driver gains from the second quarter of the time to the
+              last, and how large a worker becomes before another one takes its place
     disk      no room for the results in the midst of it: one line, what was written is readable, the rest is resumed
     node      a node of a Ray cluster vanishes: complete
 
@@ -159,26 +159,26 @@ def _parent(process: int) -> int:
 
 @dataclass
 class _Memory:
-    """Resident megabytes of the driver with the seconds they were seen at; the largest worker, and all of them."""
+    """Resident megabytes of the driver, as time goes by; the largest worker, and all of them."""
 
-    seen: list[tuple[float, float]] = field(default_factory=list)
+    seen: list[float] = field(default_factory=list)
     largest: float = 0.0
     workers: set[int] = field(default_factory=set)
+    every: float = 1.0
     _next: float = 0.0
 
     def __call__(self, summary: Summary) -> None:
         if summary.seconds >= self._next:
-            self._next = summary.seconds + 1
+            self._next = summary.seconds + self.every
             workers = _workers()
             self.workers.update(workers)
             self.largest = max([self.largest, *map(_resident, workers)])
-            self.seen.append((summary.seconds, _resident(os.getpid())))
+            self.seen.append(_resident(os.getpid()))
 
-    def growth(self, seconds: float) -> tuple[float, float]:
+    def growth(self) -> tuple[float, float]:
         """Give the medians of the second quarter of the time and of the last."""
-        early = [size for at, size in self.seen if seconds / 4 <= at < seconds / 2]
-        late = [size for at, size in self.seen if at >= 3 * seconds / 4]
-        return median(early), median(late)
+        quarter = max(1, len(self.seen) // 4)
+        return median(self.seen[quarter : 2 * quarter] or self.seen), median(self.seen[-quarter:])
 
 
 def _resident(process: int) -> float:
@@ -194,7 +194,7 @@ def fuzz(length: Length, folder: Path) -> str:
     memory = _Memory()
     asked: dict[str, Any] = {"kind": "fuzz", "axes": {"seed": "0..999999999"}, "results": folder / "r"}
     done = sweep(workers=length.workers, time_budget=length.seconds, watch=memory, **asked)
-    early, late = memory.growth(length.seconds)
+    early, late = memory.growth()
     told = (
         f"{done.tally.done:,} cases in {done.seconds:.0f} s, {done.tally.counts()}; the driver has {early:.0f} MB and "
         f"then {late:.0f} MB ({late / early - 1:+.1%}); the largest of {len(memory.workers)} workers, two at a time, "

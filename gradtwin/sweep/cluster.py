@@ -39,7 +39,7 @@ def require_extra() -> None:
         InputError: with what installs them.
     """
     try:
-        import pyarrow  # noqa: F401
+        import pyarrow.parquet  # noqa: F401
         import ray  # noqa: F401
     except ImportError as error:
         raise InputError(

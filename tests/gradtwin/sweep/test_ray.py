@@ -1,60 +1,29 @@
 """Sweeps on Ray: workers that raise, hang, die and vanish, and a driver that is killed."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gradtwin.sweep import driver, read_results, sweep
+from gradtwin.sweep import driver, pool, read_results, run_case, sweep
 from gradtwin.sweep.axes import axes_of
+from gradtwin.sweep.case import Case
 from gradtwin.sweep.plan import plan
-from gradtwin.sweep.run_case import Twins, run_case
+from gradtwin.sweep.pool import Pool
+from gradtwin.sweep.run_case import Row, Twins
 from gradtwin.sweep.table import VOLATILE, table_of
-
-MISBEHAVING = """
-import os, signal, time
-from types import SimpleNamespace
-import numpy as np
-from gradtwin import Twin, catalog
-from manual_grads.networks import xor
-
-def twin(name, trick):
-    def forward(params, x, t):
-        trick()
-        return xor.forward(params, x, t)
-    start = catalog.get("xor").source_start()  # so that there is one case for all seeds
-    side = SimpleNamespace(init_params=lambda rng: start, forward=forward, backward=xor.backward)
-    return Twin(name, manual=side, reference="tf_reference.networks.xor", batch=catalog.get("xor").batch)
-
-def shout():
-    raise RuntimeError("no\\nmore")
-
-def die_once():
-    mark = os.path.join(os.path.dirname(__file__), "died")  # a worker's own folder is another one
-    if not os.path.exists(mark):
-        open(mark, "w").close()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-raises = twin("raises", shout)
-eats = twin("eats", lambda: np.ones(2**33))
-hangs = twin("hangs", lambda: time.sleep(600))
-dies = twin("dies", lambda: os._exit(3))
-dies_once = twin("dies_once", die_once)
-right = twin("right", lambda: None)
-
-def tell():
-    raise RuntimeError(" ".join(os.environ[name] for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")))
-
-tells = twin("tells", tell)
-"""
-
+from gradtwin.sweep.worker import Worker, resident
 
 RIGHT = ["xor", "deep"]
-AXES = {"dtype": ["float64"], "seed": [0, *range(2, 60)]}
+AXES = {"dtype": "float64,float32", "seed": "0..49"}
 
 
 def without_times(row: dict[str, Any]) -> dict[str, Any]:
@@ -62,11 +31,8 @@ def without_times(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in VOLATILE}
 
 
-@pytest.fixture(scope="module")
-def rows(ray_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Sweep right twins with three workers, one of them on a node that vanishes, and then cases that misbehave."""
-    folder = tmp_path_factory.mktemp("sweep")
-    (folder / "misbehaving.py").write_text(MISBEHAVING)
+def test_a_node_vanishes_and_the_rows_are_those_of_one_process(ray_cluster: Any, tmp_path: Path) -> None:
+    """Three workers and then two, in whatever order: not a case is lost, and none comes out otherwise than here."""
     node = ray_cluster.add_node(num_cpus=1)
     gone: list[threading.Thread] = []
 
@@ -75,37 +41,103 @@ def rows(ray_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> list[dic
             gone.append(threading.Thread(target=ray_cluster.remove_node, args=(node, False)))
             gone[0].start()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        options: dict[str, Any] = {"workers": 3, "timeout": 3, "memory": 2 * 10**9, "watch": vanish}
-        summary = sweep([*RIGHT, "misbehaving.py"], axes=AXES, results="r", **options)
-        gone[0].join()
-        assert summary.ended_by is None and summary.tally.done == summary.grid.count
-        found: list[dict[str, Any]] = read_results("r").to_pylist()
-    return sorted(found, key=lambda row: row["number"])
-
-
-def test_the_rows_are_those_of_one_process_though_a_node_vanished(rows: list[dict[str, Any]]) -> None:
-    """Three workers and then two, in whatever order: not a case is lost, and none comes out otherwise than here."""
+    summary = sweep(RIGHT, axes=AXES, results=tmp_path / "r", workers=3, watch=vanish)
+    gone[0].join()
+    assert summary.ended_by is None and summary.tally.false_alarms == 0
     grid, twins = plan("check", RIGHT, axes_of("check", AXES)), Twins()
-    alone = table_of([run_case(grid.case(number), twins) for number in range(grid.count)]).to_pylist()
-    assert [without_times(row) for row in rows[: grid.count]] == [without_times(row) for row in alone]
+    alone = table_of([run_case.run_case(grid.case(number), twins) for number in range(grid.count)]).to_pylist()
+    rows = sorted(read_results(tmp_path / "r").to_pylist(), key=lambda row: row["number"])
+    assert [without_times(row) for row in rows] == [without_times(row) for row in alone]
 
 
-def test_a_case_that_misbehaves_is_recorded_and_the_rest_goes_on(rows: list[dict[str, Any]]) -> None:
-    """One that raises, one too large, one that hangs, one that kills each worker and one that kills its first."""
-    found = {row["target"].partition(":")[2]: row for row in rows if row["seed"] == 0 and ".py:" in row["target"]}
-    assert {name: (row["outcome"], row["attempts"]) for name, row in found.items()} == {
-        "raises": ("error", 1),
-        "eats": ("out_of_memory", 1),
-        "hangs": ("timeout", 1),
-        "dies": ("worker_died", 2),
-        "dies_once": ("agree", 2),
-        "right": ("agree", 1),
-        "tells": ("error", 1),
+# ---- cases that misbehave ------------------------------------------------------------------------------
+
+
+def _raise() -> Row:
+    raise RuntimeError("no\nmore")
+
+
+def _eat() -> Row:
+    return {"status": str(np.ones(2**33)[0])}
+
+
+def _hang() -> Row:
+    time.sleep(600)
+    return {}
+
+
+def _stop() -> Row:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return {}
+
+
+def _die() -> Row:
+    os._exit(3)
+
+
+def _die_once(mark: Path) -> Row:
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _go_on()
+
+
+def _go_on() -> Row:
+    threads = " ".join(os.environ[name] for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"))
+    return {"status": "done", "outcome": "agree", "failed": False, "drawn": threads}
+
+
+class QuickWorker(Worker):
+    """A worker that loads no TensorFlow, and whose cases do what their names say."""
+
+    def ready(self) -> dict[str, Any]:
+        """Say which process this is."""
+        return {"pid": os.getpid(), "host": os.uname().nodename, "resident": resident()}
+
+    def run(self, case: Case) -> Row:
+        """Run a case as every worker does, but for what a check is."""
+        assert case.fault is not None
+        name, _, mark = case.fault.partition(" ")
+        tricks: dict[str, Callable[[], Row]] = {
+            "raise": _raise, "eat": _eat, "hang": _hang, "stop": _stop, "die": _die, "go_on": _go_on,
+            "die_once": lambda: _die_once(Path(mark)),
+        }  # fmt: skip
+        run_case._RUNNERS["check"] = lambda case, twin: tricks[name]()
+        return super().run(case)
+
+
+def test_a_case_that_misbehaves_is_recorded_and_the_rest_goes_on(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises, is too large, hangs, stops its process, kills each worker or only its first one: a row of each."""
+    import ray
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[QuickWorker.__module__])
+    monkeypatch.setattr(pool, "Worker", QuickWorker)
+    names = ["raise", "eat", "hang", "stop", "die", f"die_once {tmp_path / 'died'}", "go_on"]
+    cases = [Case(number, "check", "xor", fault=name) for number, name in enumerate(names)]
+    rows = {}
+    workers = Pool(2, folder=str(tmp_path), timeout=2.0, memory=10**9)
+    while len(rows) < len(names):
+        while cases and workers.free:
+            workers.give(cases.pop(0))
+        rows |= {row["fault"].partition(" ")[0]: row for row in workers.wait(0.25)}
+    assert not workers.busy
+    workers.close()
+    assert {name: (row["outcome"], row["attempts"], row["failed"]) for name, row in rows.items()} == {
+        "raise": ("error", 1, True),
+        "eat": ("out_of_memory", 1, True),
+        "hang": ("timeout", 1, True),
+        "stop": ("timeout", 1, True),
+        "die": ("worker_died", 2, True),
+        "die_once": ("agree", 2, False),
+        "go_on": ("agree", 1, False),
     }
-    assert "RuntimeError: no more" in found["raises"]["message"] and "3 s" in found["hangs"]["message"]
-    assert "RuntimeError: 1 1" in found["tells"]["message"]  # a worker takes one core, whatever it runs
+    assert rows["raise"]["message"] == "RuntimeError: no more" and "2 s" in rows["hang"]["message"]
+    assert rows["go_on"]["drawn"] == "1 1"  # a worker takes one core, whatever it runs
+
+
+# ---- the driver ----------------------------------------------------------------------------------------
 
 
 def test_kill_9_of_the_driver_loses_at_most_the_cases_in_flight(without_ray: Any, tmp_path: Path) -> None:
