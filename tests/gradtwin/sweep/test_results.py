@@ -86,6 +86,18 @@ def test_a_half_written_last_line_is_begun_anew(tmp_path: Path, cut: int) -> Non
     assert numbers(tmp_path / "r") == [0, 1, 2, 3, 4]
 
 
+def test_nothing_of_a_half_written_line_is_left_behind_a_shorter_one(tmp_path: Path) -> None:
+    """Its end would make a damaged line of its own."""
+    filled(tmp_path / "r", 1).abandon()
+    with open(tmp_path / "r" / JOURNAL, "ab") as log:
+        log.write(b'{"number": 1, "message": "' + b"long " * 1000)
+    store = open_results(tmp_path / "r", grid_of(), resume=True)
+    store.add(row(1))
+    store.add(row(2))
+    assert numbers(tmp_path / "r") == [0, 1, 2]
+    store.close()
+
+
 def test_a_kill_between_a_part_and_its_journal_counts_no_row_twice(
     tmp_path: Path, parts_of_three: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +118,7 @@ def test_a_kill_between_a_part_and_its_journal_counts_no_row_twice(
     assert numbers(tmp_path / "r") == [0, 1, 2]
     store = open_results(tmp_path / "r", grid_of(), resume=True)
     store.add(row(3))
+    assert numbers(tmp_path / "r") == [0, 1, 2, 3]
     store.close()
     assert numbers(tmp_path / "r") == [0, 1, 2, 3]
 
