@@ -23,7 +23,7 @@ class Journal:
         self._path = path
         self._end = end
         self._file = os.open(path, os.O_WRONLY)
-        os.ftruncate(self._file, end)  # a last line that was half-written is begun anew
+        # Half of a line has no end, so that readers pass over it, and what comes next is written over it.
         os.lseek(self._file, end, os.SEEK_SET)
 
     @classmethod
@@ -51,7 +51,7 @@ class Journal:
         """Write a row; the operating system has it when this returns.
 
         Raises:
-            OSError: the disk is full; the line's beginning is taken back.
+            OSError: the disk is full; what there is of the line is as good as not there.
         """
         line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
         try:
@@ -59,7 +59,6 @@ class Journal:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError:
-            os.ftruncate(self._file, self._end)
             os.lseek(self._file, self._end, os.SEEK_SET)
             raise
         self._end += len(line)
