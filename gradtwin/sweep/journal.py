@@ -20,8 +20,6 @@ class Journal:
     def __init__(self, path: Path, part: int, rows: list[Row], end: int) -> None:
         self.part = part
         self.rows = rows
-        self._path = path
-        self._end = end
         self._file = os.open(path, os.O_WRONLY)
         # Half of a line has no end, so that readers pass over it, and what comes next is written over it.
         os.lseek(self._file, end, os.SEEK_SET)
@@ -51,17 +49,12 @@ class Journal:
         """Write a row; the operating system has it when this returns.
 
         Raises:
-            OSError: the disk is full; what there is of the line is as good as not there.
+            OSError: the disk is full. What there is of the line is as good as not there, and the journal is to be closed.
         """
         line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        except OSError:
-            os.lseek(self._file, self._end, os.SEEK_SET)
-            raise
-        self._end += len(line)
+        rest = memoryview(line)
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
         self.rows.append(row)
 
     def close(self) -> None:
