@@ -49,7 +49,7 @@ class Journal:
         """Write a row; the operating system has it when this returns.
 
         Raises:
-            OSError: the disk is full. What there is of the line is as good as not there, and the journal is to be closed.
+            OSError: the disk is full. What there is of the line is as good as not there; the journal is to be closed.
         """
         line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
         rest = memoryview(line)
