@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO, cast
 import typer
 
 from gradtwin.chatter import silence_tensorflow
+from gradtwin.dtypes import DEFAULT_DTYPES, Dtype
 from gradtwin.errors import InputError, did_you_mean
-from gradtwin.precision import DEFAULT_DTYPES, Dtype
+from gradtwin.sweep.command import sweep_cases
 
 if TYPE_CHECKING:
     from gradtwin.report import Report
@@ -76,7 +77,12 @@ def run(arguments: list[str] | None = None) -> int:
         The exit status.
     """
     try:
-        status = app(arguments, prog_name="gradtwin", standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else arguments
+        if words in (["list"], ["list", "--json"]):
+            # To read options Typer loads Pydantic, which takes longer than to name all twins.
+            status = list_twins(json=len(words) > 1)
+        else:
+            status = app(words, prog_name="gradtwin", standalone_mode=False)
         sys.stdout.flush()
         return status or 0
     except InputError as error:
@@ -323,6 +329,9 @@ def score_faults(
         done = rendering.print_faults(rows, each=bool(names))
     if not all(row.caught for row in done):
         raise typer.Exit(CHECK_FAILED)
+
+
+app.command("sweep", epilog="Example: gradtwin sweep xor --axis seed=0..9 --workers 1")(sweep_cases)
 
 
 @app.command("report", epilog="Example: gradtwin report gates neuron --output report.html")

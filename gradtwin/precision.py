@@ -11,17 +11,17 @@ float8 is "f", and `np.finfo` refuses both. Whoever asks what an array is made o
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
+from gradtwin.dtypes import DEFAULT_DTYPES, DTYPES, LOW, Dtype
 from manual_grads import Array, Params
 
-Dtype = Literal["float64", "float32", "bfloat16", "float16"]
-DTYPES: tuple[str, ...] = get_args(Dtype)
-DEFAULT_DTYPES = ("float64", "float32")
-LOW = ("bfloat16", "float16")
+__all__ = [
+    "DEFAULT_DTYPES", "DTYPES", "LOW", "Dtype", "cast", "eps", "is_floating", "is_low", "largest", "spacing", "tiny",
+]  # fmt: skip
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 

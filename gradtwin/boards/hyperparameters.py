@@ -5,6 +5,7 @@ A row belongs to the run's own directory; its numbers are the scalars `final/...
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from gradtwin.training_plan import DTYPES, OPTIMIZERS, Plan
@@ -51,16 +52,21 @@ def start(plan: Plan, row: str) -> list[Any]:
     Returns:
         The columns, which are the same in every run, and the row.
     """
+    return opened(settings(plan), row, _columns())
+
+
+def opened(settings: Mapping[str, str | float], row: str, columns: Any) -> list[Any]:
+    """Open a row of any settings; `columns` is the same in every row that stands beside it."""
     from tensorboard.plugins.hparams import plugin_data_pb2
 
     info = plugin_data_pb2.SessionStartInfo(group_name=row, start_time_secs=time.time())
-    for name, value in settings(plan).items():
+    for name, value in settings.items():
         if isinstance(value, str):
             info.hparams[name].string_value = value
         else:
             info.hparams[name].number_value = value
     return [
-        _value("experiment", plugin_data_pb2.HParamsPluginData(experiment=_columns())),
+        _value("experiment", plugin_data_pb2.HParamsPluginData(experiment=columns)),
         _value("session_start_info", plugin_data_pb2.HParamsPluginData(session_start_info=info)),
     ]
 

@@ -59,7 +59,7 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_page_of_help_has_an_example_that_runs(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launched: list[tuple[Path, int]]
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launched: list[tuple[Path, int]], without_ray: Any
 ) -> None:
     """The last line of the page is a command line of that command, and it exits 0 as it stands."""
     found = EXAMPLE.match(COMMANDS[name].epilog or "")

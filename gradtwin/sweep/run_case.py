@@ -1,0 +1,190 @@
+"""What a worker does with a case: run it, and sum up in one row what came of it, whatever came."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradtwin import catalog, twin_files
+from gradtwin.check import check
+from gradtwin.errors import InputError
+from gradtwin.faults.catalogue import planted, small
+from gradtwin.faults.score import judge
+from gradtwin.report import Report
+from gradtwin.sweep.case import Case, written
+from gradtwin.sweep.fuzzing import draw
+from gradtwin.training import train
+from gradtwin.twin import Twin
+
+Row = dict[str, Any]
+
+# How a case can end; only a "done" one has a verdict.
+DONE, ERROR, TIMEOUT, OUT_OF_MEMORY, WORKER_DIED = "done", "error", "timeout", "out_of_memory", "worker_died"
+MESSAGE_LENGTH = 500
+
+
+class Twins:
+    """The twins of a sweep, each loaded once; a user's file is looked for in the folder the sweep was begun in."""
+
+    def __init__(self, folder: str | Path = "") -> None:
+        self._folder = Path(folder)
+        self._known: dict[str, Twin] = {}
+
+    def __getitem__(self, target: str) -> Twin:
+        if target not in self._known:
+            self._known[target] = self._load(target)
+        return self._known[target]
+
+    def _load(self, target: str) -> Twin:
+        if not twin_files.is_file_target(target):
+            return catalog.get(target)
+        (twin,) = twin_files.load(str(self._folder / target)).values()
+        return twin
+
+
+def run_case(case: Case, twins: Twins) -> Row:
+    """Run a case.
+
+    Args:
+        case: the case.
+        twins: where its twin is found.
+
+    Returns:
+        Its row; see `gradtwin.sweep.table`. What the case raises is in it.
+    """
+    began = time.perf_counter()
+    try:
+        with np.errstate(all="ignore"):
+            found = _RUNNERS[case.kind](case, twins[case.target])
+    except MemoryError as error:
+        found = failure(OUT_OF_MEMORY, error)
+    except (Exception, SystemExit) as error:
+        # TensorFlow is not loaded for its class of error.
+        exhausted = type(error).__name__ == "ResourceExhaustedError" or isinstance(error.__cause__, MemoryError)
+        found = failure(OUT_OF_MEMORY if exhausted else ERROR, error)
+    return row_of(case) | found | {"seconds": time.perf_counter() - began}
+
+
+def row_of(case: Case) -> Row:
+    """Begin a row with what the case is."""
+    widths = None if case.widths is None else written(case.widths)
+    fields = ("number", "kind", "target", "dtype", "route", "seed", "learning_rate", "steps", "fault")
+    named = {name: getattr(case, name) for name in fields}
+    return {"id": case.id, **named, "widths": widths, "command": case.command, "attempts": 1}
+
+
+def failure(status: str, reason: BaseException | str) -> Row:
+    """Say that a case came to no verdict, and why, in one line."""
+    text = reason if isinstance(reason, str) else _worded(reason)
+    line = " ".join(text.split())
+    return {"status": status, "outcome": status, "failed": True, "message": line[:MESSAGE_LENGTH]}
+
+
+def _worded(error: BaseException) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+# ---- the kinds ---------------------------------------------------------------------------------------
+
+
+def _sized(case: Case, twin: Twin) -> Twin:
+    return twin if case.widths is None or twin.resize is None else twin.resize(case.widths)
+
+
+def _check(case: Case, twin: Twin) -> Row:
+    return _row_of_report(check_of(case, twin))
+
+
+def check_of(case: Case, twin: Twin) -> Report:
+    """Run the check of a case of kind "check"."""
+    dtype, route = case.dtype or "float64", case.route or "tape"
+    report = check(_sized(case, twin), dtype=dtype, route=route, seed=case.seed or 0)
+    return replace(report, command=case.command)
+
+
+def fuzz_of(case: Case, twin: Twin) -> tuple[Report, str]:
+    """Run the check of a case of kind "fuzz"; the second is what was drawn, in words."""
+    drawn = draw(case, twin)
+    report = check(drawn.twin, dtype=drawn.dtype, route=drawn.route)
+    return replace(report, seed=case.seed or 0, command=case.command), drawn.words
+
+
+def _fuzz(case: Case, twin: Twin) -> Row:
+    report, words = fuzz_of(case, twin)
+    return _row_of_report(report) | {"dtype": report.dtype, "route": report.route, "drawn": words}
+
+
+def _row_of_report(report: Report) -> Row:
+    worst = max(report.tensors, key=lambda tensor: _ratio(tensor.error_ulps, tensor.bound_ulps))
+    return {
+        "status": DONE,
+        "outcome": report.verdict,
+        "failed": not report.agrees,
+        "blame": report.blame,
+        "cause": report.cause,
+        "tensor": worst.name,
+        "error_ulps": float(worst.error_ulps),
+        "bound_ulps": float(worst.bound_ulps),
+        "size": _ratio(worst.error_ulps, worst.bound_ulps),
+    }
+
+
+def _ratio(error: float, bound: float) -> float:
+    if not math.isfinite(error):
+        return math.inf
+    if bound == 0:
+        return math.inf if error else 0.0
+    return float(error / bound)
+
+
+def _train(case: Case, twin: Twin) -> Row:
+    history = train(
+        _sized(case, twin), steps=case.steps, learning_rate=case.learning_rate, seed=case.seed,
+        dtype=case.dtype or "float64",
+    )  # fmt: skip
+    together = history.diverged_at is None
+    largest = float(np.max(history.gaps)) if np.isfinite(history.gaps).all() else math.inf
+    return {
+        "status": DONE,
+        "outcome": "together" if together else "apart",
+        "failed": False,
+        "learning_rate": history.learning_rate,
+        "steps": history.steps,
+        "size": largest,
+        "loss_manual": _number(history.manual["loss"]),
+        "loss_tensorflow": _number(history.tensorflow["loss"]),
+        "diverged_at": history.diverged_at,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _fault(case: Case, twin: Twin) -> Row:
+    page = small(twin)
+    fault = next(fault for fault in planted(page) if fault.id == case.fault)
+    found = judge(fault, page)
+    return {
+        "status": DONE,
+        "outcome": "caught" if found.caught else "missed",
+        "failed": not found.caught,
+        "cause": found.text,
+        "tensor": found.claimed_tensor,
+        "named_tensor": found.named_tensor,
+        "named_cause": found.named_cause,
+        "wrong_cause": found.wrong_cause,
+        "size": 0.0 if found.caught else 1.0,
+    }
+
+
+_RUNNERS: dict[str, Callable[[Case, Twin], Row]] = {
+    "check": _check,
+    "train": _train,
+    "faults": _fault,
+    "fuzz": _fuzz,
+}

@@ -1,0 +1,76 @@
+"""A worker: a process of one core that loads TensorFlow once and then runs case after case."""
+
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gradtwin.chatter import silence_tensorflow
+from gradtwin.sweep.case import Case
+from gradtwin.sweep.run_case import Row, Twins, run_case
+from gradtwin.tensorflow_side import load_tensorflow
+
+# Set before numpy and TensorFlow are loaded: a worker takes one core, and what it computes does not depend on how many
+# there are. A GPU would be shared by all workers.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+
+
+class Worker:
+    """What runs in each worker's process."""
+
+    def __init__(self, folder: str, memory: int | None) -> None:
+        self._twins = Twins(folder)
+        self._memory = memory
+
+    def ready(self) -> dict[str, Any]:
+        """Load TensorFlow, and say which process this is."""
+        silence_tensorflow()
+        # Whoever started Ray may ignore Ctrl-C for it; a worker ends when it is told to.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        load_tensorflow()
+        return {"pid": os.getpid(), "host": os.uname().nodename, "resident": resident()}
+
+    def run(self, case: Case) -> Row:
+        """Run a case; `resident` tells how large the process has become."""
+        with _limited(self._memory):
+            row = run_case(case, self._twins)
+        return row | {"resident": resident()}
+
+
+@contextlib.contextmanager
+def _limited(memory: int | None) -> Iterator[None]:
+    """Let the body take so many bytes more than the process has now; what asks for more gets a MemoryError."""
+    if memory is None:
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = _status("VmData") + memory
+    resource.setrlimit(resource.RLIMIT_DATA, (most if before[1] < 0 else min(most, before[1]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def resident() -> int:
+    """Give the resident size of this process in bytes; 0 where the system does not tell."""
+    return _status("VmRSS")
+
+
+def _status(field: str) -> int:
+    """Read a size from Linux's page on this process."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return 1024 * int(line.split()[1])
+    return 0
