@@ -1,6 +1,7 @@
 """The endurance of sweeps in its short form: what needs a Ray of its own is in tests/gradtwin/sweep/test_ray.py."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def test_fuzzing_measures_its_memory(without_ray: Any, tmp_path: Path, monkeypat
     monkeypatch.setattr(sweep_endurance, "MOST_GROWTH", 1e9)
     monkeypatch.setattr(sweep_endurance._Memory, "every", 0.0)
     line = sweep_endurance.fuzz(SHORTEST, tmp_path)
-    assert "cases in 2 s" in line and "MB and then" in line
+    assert re.search(r"\d+ cases in \d+ s", line) and "MB and then" in line
 
 
 def test_what_does_not_hold_is_status_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
