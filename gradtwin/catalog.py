@@ -1,7 +1,7 @@
 """The table of built-in twins, one entry each: the list of contents of Gradtwin."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +26,11 @@ from manual_grads.networks import (
 
 XOR_INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 XOR_TARGETS = np.array([[0.0], [1.0], [1.0], [0.0]])
+
+
+def are_built_in(twins: Iterable[Twin]) -> bool:
+    """Whether all of some twins are the built-in ones, whose pages are plain functions and can run side by side."""
+    return all(_TWINS.get(twin.name) is twin for twin in twins)
 
 
 def get(name: str) -> Twin:

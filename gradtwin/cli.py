@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gradtwin.report import Report
     from gradtwin.twin import Twin
 
-PARALLEL_ROUTES = ("mirrored", "multiworker")
+THREE_ROUTES, PARALLEL_ROUTES = ("tape", "gradients", "xla"), ("mirrored", "multiworker")
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 TrainingDtype = Literal["float64", "float32"]
@@ -412,15 +412,28 @@ def _checks(
     thorough: bool,
     device: str | None,
 ) -> "Iterator[Report]":
+    from gradtwin import catalog
     from gradtwin.check import check as check_twin
+    from gradtwin.side_by_side import side_by_side
+    from gradtwin.tensorflow_side import load_tensorflow
 
-    dtypes = [dtype] if dtype else list(DEFAULT_DTYPES)
-    routes = [route] if route else ["tape", "gradients", "xla"]
-    for (target, twin), one_dtype, one_route in itertools.product(twins.items(), dtypes, routes):
-        report = check_twin(twin, dtype=one_dtype, route=one_route, seed=seed, thorough=thorough, device=device)
-        command = f"gradtwin check {target} --dtype {one_dtype} --route {one_route} --seed {seed}"
+    settings = list(itertools.product([dtype] if dtype else DEFAULT_DTYPES, [route] if route else THREE_ROUTES))
+
+    def checks_of(target: str) -> "list[Report]":
+        return [one_check(target, *setting) for setting in settings]
+
+    def one_check(target: str, dtype: str, route: str) -> "Report":
+        report = check_twin(twins[target], dtype=dtype, route=route, seed=seed, thorough=thorough, device=device)
+        command = f"gradtwin check {target} --dtype {dtype} --route {route} --seed {seed}"
         command += f" --device {device}" if device else ""
-        yield dataclasses.replace(report, command=command)
+        return dataclasses.replace(report, command=command)
+
+    if catalog.are_built_in(twins.values()):
+        load_tensorflow()
+        yield from itertools.chain.from_iterable(side_by_side(checks_of, twins))
+    else:
+        for target in twins:
+            yield from (one_check(target, *setting) for setting in settings)
 
 
 def _with_examples(twins: "dict[str, Twin]") -> "dict[str, Twin]":
