@@ -9,12 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 
+def captures_no_variable(tf: Any, function: Any) -> bool:
+    """Say whether a `ConcreteFunction` can leave eager execution, whose variables a session does not see."""
+    return all(tensor.dtype not in (tf.resource, tf.variant) for tensor in function.captured_inputs)
+
+
 def in_session(tf: Any, function: Any, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """Put a traced function that captures nothing into a session of its own, on the CPU.
+    """Put a traced function that captures no variable into a session of its own, on the CPU.
 
     Args:
         tf: TensorFlow.
-        function: a `ConcreteFunction` of `arguments`, marked with `jit_compile`.
+        function: a `ConcreteFunction` of `arguments`, marked with `jit_compile`; its captures become constants.
         arguments: `TensorSpec`s, in dictionaries and lists.
 
     Returns:
@@ -22,6 +27,7 @@ def in_session(tf: Any, function: Any, arguments: tuple[Any, ...]) -> Callable[.
     """
     with tf.Graph().as_default() as graph:
         places = tf.nest.map_structure(lambda spec: tf.compat.v1.placeholder(spec.dtype, spec.shape), arguments)
+        function.set_external_captures([tf.constant(tensor.numpy()) for tensor in function.captured_inputs])
         answers = function(*places)
     # There is nothing to optimize around a single call.
     config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})

@@ -24,7 +24,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from gradtwin.chatter import silence_tensorflow, stderr_held_back
-from gradtwin.compiled import in_session
+from gradtwin.compiled import captures_no_variable, in_session
 from gradtwin.devices import on_its_device
 from gradtwin.errors import InputError
 from gradtwin.user_code import described
@@ -240,8 +240,8 @@ def _traced(
     if route == "gradients":
         return _graph(function, arguments)
     graph = _graph(function, arguments, jit_compile=True)
-    # A session does not see variables and tensors of eager execution, and has the CPU only.
-    alone = not graph.captured_inputs and getattr(forward, "device", None) is None
+    # A session has the CPU only.
+    alone = getattr(forward, "device", None) is None and captures_no_variable(load_tensorflow(), graph)
     return in_session(load_tensorflow(), graph, arguments) if alone else graph
 
 

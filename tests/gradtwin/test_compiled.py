@@ -80,6 +80,18 @@ def test_each_shape_counts_as_a_trace_of_its_own(route):
     assert len(traced) == 3
 
 
+def test_a_tensor_of_eager_execution_is_seen_in_a_session():
+    """Functions often close over a constant: its value goes along."""
+    tf = tensorflow_side.load_tensorflow()
+    factor, (_, plain), before = tf.constant(3.0, dtype=tf.float64), _pair(), _sessions()
+
+    def reference(params, x):
+        return factor * plain(params, x)
+
+    assert gradtwin.check_gradients(_pair(3.0)[0], reference, {"w": W}, X, route="xla").agrees
+    assert _sessions() == before + 1
+
+
 def test_a_variable_of_eager_execution_is_seen_by_xla_too():
     """A session cannot see it: such a function runs without one, and sees the variable's value of the moment."""
     tf = tensorflow_side.load_tensorflow()
