@@ -1,6 +1,7 @@
 ## make demo      see it work: every twin checked, two of them trained
 ## make test      pass the tests
 ## make browser   pass the tests that need a browser: Debian's chromium and chromium-driver
+## make endurance  ten thousand checks, kills, a full disk, an hour of fuzzing: an hour and a half
 ## make docs      the documentation as a site, in build/site
 ## make lint, make types, make coverage, make wheel, make clean
 ## Each makes its own environment in .venv first; the second time that is already there.
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test browser docs lint types coverage wheel clean
+.PHONY: help demo test browser endurance docs lint types coverage wheel clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -47,6 +48,11 @@ browser: $(VENV)/.installed-browser
 	@for program in chromium chromedriver; do command -v $$program >/dev/null || \
 		{ echo "No $$program here, the browser tests were not run: apt-get install chromium chromium-driver" >&2; exit 1; }; done
 	$(BIN)/python -m pytest tests/browser -m browser
+
+# On demand, for it takes long; the tests have short forms of it.
+endurance: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.endurance
+	@if [ -f benchmarks/sweep_endurance.py ]; then $(BIN)/python -m benchmarks.sweep_endurance; fi
 
 # The command reference and the code on the derivation pages are written anew first.
 docs: $(VENV)/.installed-dev

@@ -13,6 +13,7 @@ from gradtwin.errors import InputError
 from gradtwin.precision import is_floating
 from gradtwin.report import Report
 from gradtwin.twin import Batch, Twin
+from gradtwin.whole_file import write_whole
 from manual_grads import Array, Params
 
 HEADER = '"""The smallest example found by gradtwin'
@@ -115,7 +116,7 @@ def write_script(file: Path, source: Source, params: Params, batch: Batch, repor
         size: how small the example is.
 
     Raises:
-        InputError: a file is there that is no such script.
+        InputError: a file is there that is no such script, or the disk is full; then it is as it was before.
     """
     refuse_to_replace(file)
     blame = f", blame: {report.blame}" if report.blame else ""
@@ -142,7 +143,7 @@ def write_script(file: Path, source: Source, params: Params, batch: Batch, repor
         'print(dataclasses.replace(report, command=f"python {sys.argv[0]}", notes=()))',
         "sys.exit(not report.agrees)",
     ]
-    file.write_text("\n".join(lines) + "\n")
+    write_whole(file, "\n".join(lines) + "\n", replace=True)
     return file
 
 

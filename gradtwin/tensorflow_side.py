@@ -24,6 +24,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from gradtwin.chatter import silence_tensorflow, stderr_held_back
+from gradtwin.compiled import captures_no_variable, in_session
 from gradtwin.devices import on_its_device
 from gradtwin.errors import InputError
 from gradtwin.user_code import described
@@ -148,14 +149,18 @@ def _differentiate(
         from gradtwin.data_parallel.routes import differentiate_in_parallel
 
         return differentiate_in_parallel(forward, params, batch, names, route)
-    function = _differentiator(forward, route, tuple(names), tuple(batch))
+    theirs, given = _tensors(params), _tensors(batch)
     with on_its_device(tf, forward):
-        values, gradients = function(_tensors(params), list(_tensors(batch).values()))
+        if route == "tape":
+            function = _differentiator(forward, route, tuple(names), tuple(batch))
+        else:
+            function = _traced(forward, route, tuple(names), _specs(theirs), _specs(given))
+        values, gradients = function(theirs, list(given.values()))
     return ReferenceRun(
-        loss=values["loss"].numpy(),
-        values={name: value.numpy() for name, value in values.items()},
+        loss=_array(values["loss"]),
+        values={name: _array(value) for name, value in values.items()},
         gradients={
-            name: gradients[name].numpy() if name in gradients else None
+            name: _array(gradients[name]) if name in gradients else None
             for name in names
             if name in params or name in batch or name in values
         },
@@ -195,11 +200,14 @@ def _tensors(arrays: Mapping[str, Array]) -> dict[str, Any]:
     return {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
 
 
-@functools.lru_cache(maxsize=128)
+def _array(value: Any) -> Array:
+    return value.numpy() if load_tensorflow().is_tensor(value) else value
+
+
 def _differentiator(
     forward: Callable[..., Any], route: str, names: tuple[str, ...], batch_names: tuple[str, ...]
 ) -> Callable[..., Any]:
-    """Build the function that evaluates and differentiates; traced functions are kept and reused."""
+    """Build the function that evaluates and differentiates."""
     tf = load_tensorflow()
 
     def by_tape(params: Any, batch: Any) -> Any:
@@ -214,31 +222,44 @@ def _differentiator(
         sources = values | dict(zip(batch_names, batch, strict=True)) | params
         return values, by_loss(names, values, sources, tf.gradients)
 
-    if route == "tape":
-        return by_tape
+    return by_tf_gradients if route == "gradients" else by_tape
+
+
+# Each holds on to a stranger's function and all that it closes over: not too many, whatever their shapes.
+@functools.lru_cache(maxsize=128)
+def _traced(
+    forward: Callable[..., Any],
+    route: str,
+    names: tuple[str, ...],
+    params: tuple[tuple[str, Any], ...],
+    batch: tuple[tuple[str, Any], ...],
+) -> Callable[..., Any]:
+    """Trace the function that evaluates and differentiates, for tensors like these, which are `TensorSpec`s by name."""
+    function = _differentiator(forward, route, names, tuple(name for name, _ in batch))
+    arguments = dict(params), [spec for _, spec in batch]
     if route == "gradients":
-        return _graph(by_tf_gradients)
-    return _graph(by_tape, jit_compile=True)
+        return _graph(function, arguments)
+    graph = _graph(function, arguments, jit_compile=True)
+    # A session has the CPU only.
+    alone = getattr(forward, "device", None) is None and captures_no_variable(load_tensorflow(), graph)
+    return in_session(load_tensorflow(), graph, arguments) if alone else graph
 
 
-def _graph(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def _graph(function: Callable[..., Any], arguments: tuple[Any, ...], **options: Any) -> Any:
     """Trace a function; AutoGraph, which takes longer than all the rest, only rewrites code that cannot do without.
 
     What needs rewriting says so: a tensor in a graph refuses to be a condition or to be iterated over.
     """
     tf = load_tensorflow()
-    plain = tf.function(function, autograph=False, **options)
-    rewritten = tf.function(function, **options)
+    try:
+        return tf.function(function, autograph=False, **options).get_concrete_function(*arguments)
+    except tf.errors.OperatorNotAllowedInGraphError:
+        return tf.function(function, **options).get_concrete_function(*arguments)
 
-    def call(*arguments: Any) -> Any:
-        if rewritten.experimental_get_tracing_count():
-            return rewritten(*arguments)
-        try:
-            return plain(*arguments)
-        except tf.errors.OperatorNotAllowedInGraphError:
-            return rewritten(*arguments)
 
-    return call
+def _specs(tensors: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    tf = load_tensorflow()
+    return tuple((name, tf.TensorSpec(tensor.shape, tensor.dtype)) for name, tensor in tensors.items())
 
 
 def named_values(values: Any) -> dict[str, Any]:

@@ -208,6 +208,7 @@ class _Lockstep:
         self.done += chunk.count
         if self.plan.batch_size is not None and self.done % self.plan.steps_per_epoch == 0:
             self._test()
+        self.log.save_if_due()
 
     def _take_gaps(self, differences: Mapping[str, Array]) -> None:
         self.record.gaps.append(np.max(list(differences.values()), axis=0))

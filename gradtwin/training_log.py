@@ -64,7 +64,11 @@ class TrainingLog:
 
     def _later(self, write: Callable[[], None]) -> None:
         self._waiting.append(write)
-        if time.monotonic() > self._saved + SECONDS_BETWEEN_SAVES:
+        self.save_if_due()
+
+    def save_if_due(self) -> None:
+        """Save what waits once it has waited long enough; asked for after every chunk, however rare the points are."""
+        if self._board is not None and time.monotonic() > self._saved + SECONDS_BETWEEN_SAVES:
             self.save()
 
     def save(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.data_parallel.cut import REPLICAS
+from gradtwin.data_parallel.registry import forget_reductions
 from gradtwin.data_parallel.sharded import Sharded
 from gradtwin.errors import InputError
 from gradtwin.precision import is_floating
@@ -131,7 +132,14 @@ def _step(
             summed = {key: tf.zeros_like(value) for key, value in summed.items()}
         return context.all_reduce(tf.distribute.ReduceOp.SUM, summed), _gathered(context, stacked)
 
-    return tf.function(lambda *arguments: strategy.run(on_replica, args=arguments))
+    traced = tf.function(lambda *arguments: strategy.run(on_replica, args=arguments))
+
+    def step(*arguments: Any) -> Any:
+        answer = traced(*arguments)
+        forget_reductions()
+        return answer
+
+    return step
 
 
 def _gathered(context: Any, stacked: Mapping[str, Any]) -> dict[str, Any]:

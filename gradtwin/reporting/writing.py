@@ -1,11 +1,9 @@
 """Write a report's files: all of a file or nothing of it, and never over another one unasked."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from gradtwin.errors import InputError
+from gradtwin.whole_file import write_whole
 
 
 def refuse_bad_place(path: Path, *, force: bool) -> None:
@@ -23,7 +21,7 @@ def refuse_bad_place(path: Path, *, force: bool) -> None:
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
-    """Write a file as a whole: beside its place first, then moved there.
+    """Write a file.
 
     Args:
         path: where.
@@ -31,38 +29,11 @@ def write(path: Path, text: str, *, force: bool) -> None:
         force: whether to replace a file that is there.
 
     Raises:
-        InputError: a file is there and may not be replaced.
-        OSError: the disk is full, or the folder may not be written; nothing is left behind.
+        InputError: a file is there and may not be replaced, the disk is full, or the folder may not be written;
+            nothing is left behind.
     """
     refuse_bad_place(path, force=force)
-    descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        if force:
-            os.replace(temporary, path)
-        else:
-            # Unlike a move, a link does not replace a file that has come there in the meantime.
-            _linked(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-
-
-def _linked(temporary: str, path: Path) -> None:
-    try:
-        os.link(temporary, path)
+        write_whole(path, text, replace=force)
     except FileExistsError:
         raise InputError(f"{path} exists: give another --output, or --force to replace it.") from None
-    except OSError:  # a file system without hard links
-        os.replace(temporary, path)
-
-
-def _umask() -> int:
-    """Read the mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,5 +1,7 @@
 """When a training's points are written, and that without files neither side is asked for anything."""
 
+from types import SimpleNamespace
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -9,6 +11,7 @@ from gradtwin.boards.lockstep_board import LockstepBoard
 from gradtwin.manual_training import ManualTrainer
 from gradtwin.tensorflow_side import resolve
 from gradtwin.tensorflow_training import ReferenceTrainer
+from gradtwin.training import train
 from gradtwin.training_log import TrainingLog
 from gradtwin.training_plan import make_plan
 
@@ -55,6 +58,32 @@ def test_a_point_is_written_at_once_when_the_last_save_is_long_ago(parts, monkey
     log.remember()
     log.point(_point(7))
     assert _written(parts[1]) == [7]
+
+
+def test_a_point_does_not_wait_for_the_next_one(parts, monkeypatch):
+    """Where points are rare, it is written once it has waited long enough: between two chunks of steps, say."""
+    monkeypatch.setattr(training_log, "SECONDS_BETWEEN_SAVES", 1e9)
+    log = TrainingLog(*parts)
+    log.remember()
+    log.point(_point(0))
+    log.save_if_due()
+    assert _written(parts[1]) == []
+    monkeypatch.setattr(training_log, "SECONDS_BETWEEN_SAVES", -1.0)
+    log.save_if_due()
+    assert _written(parts[1]) == [0]
+
+
+def test_a_training_asks_after_every_chunk_whether_to_save(tmp_path, monkeypatch):
+    """Two points, the first long before the second: it is there to be read while the steps between are taken."""
+    monkeypatch.setattr(training_log, "SECONDS_BETWEEN_SAVES", 1e9)
+    seen = []
+
+    def progress(done, steps):
+        seen.append(_written(SimpleNamespace(directory=next(tmp_path.glob("*/*")))))
+        monkeypatch.setattr(training_log, "SECONDS_BETWEEN_SAVES", -1.0)
+
+    train("mnist", data="digits", steps=4, log_every=2, logdir=tmp_path, progress=progress)
+    assert seen[0] == [] and seen[1] == [0]
 
 
 def test_the_gaps_are_of_the_parameters_that_were_remembered(parts):

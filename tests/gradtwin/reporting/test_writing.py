@@ -41,7 +41,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(folder: Path, monkeypat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"report\.html: No space"):
         writing.write(path, "new" * 1000, force=True)
     assert path.read_text() == "old" and os.listdir(folder) == ["report.html"]
 
