@@ -36,8 +36,9 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "    $(BIN)/gradtwin board"
 
+# A file's tests share what they set up, so they stay in one process; each process loads TensorFlow once.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 $(VENV)/.installed-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'
