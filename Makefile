@@ -53,7 +53,7 @@ browser: $(VENV)/.installed-browser
 # On demand, for it takes long; the tests have short forms of it.
 endurance: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.endurance
-	@if [ -f benchmarks/sweep_endurance.py ]; then $(BIN)/python -m benchmarks.sweep_endurance; fi
+	$(BIN)/python -m benchmarks.sweep_endurance
 
 # The command reference and the code on the derivation pages are written anew first.
 docs: $(VENV)/.installed-dev

@@ -33,7 +33,6 @@ from gradtwin.training_plan import Plan, make_plan
 from manual_grads import optimizers
 
 NAMES = ("xor", "deep", "mnist")
-STEPS = {"mnist": 100}
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def lockstep(plan: Plan) -> Callable[[], Any]:
 
 def measure(name: str, steps: int | None, rounds: int) -> Ratio:
     """Time all three ways of one twin."""
-    plan = make_plan(catalog.get(name), steps=steps or STEPS.get(name))
+    plan = make_plan(catalog.get(name), steps=steps)
     parts = list(chunks(plan, np.random.default_rng((plan.seed or 0, 1))))
     ways = {"lockstep": lockstep(plan), "manual": manual_loop(plan, parts), "tensorflow": tensorflow_loop(plan, parts)}
     names, times = list(ways), []

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO, cast
 
 import typer
 
-from gradtwin.chatter import silence_tensorflow
+from gradtwin.chatter import let_idle_threads_sleep, silence_tensorflow
 from gradtwin.dtypes import DEFAULT_DTYPES, Dtype
 from gradtwin.errors import InputError, did_you_mean
 from gradtwin.sweep.command import sweep_cases
@@ -63,6 +63,7 @@ def _figures_that_begin_with(incomplete: str) -> list[str]:
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
     silence_tensorflow()
+    let_idle_threads_sleep()
     cast(TextIO, sys.stdout).reconfigure(errors="replace")  # type: ignore[attr-defined]
     sys.exit(run())
 
