@@ -22,6 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO, cast
 import typer
 
 from gradtwin.chatter import let_idle_threads_sleep, silence_tensorflow
+from gradtwin.command_line import (
+    BAD_INPUT,
+    CHECK_FAILED,
+    INTERRUPTED,
+    figures_that_begin_with,
+    twins_that_begin_with,
+)
 from gradtwin.dtypes import DEFAULT_DTYPES, Dtype
 from gradtwin.errors import InputError, did_you_mean
 from gradtwin.sweep.command import sweep_cases
@@ -29,9 +36,6 @@ from gradtwin.sweep.command import sweep_cases
 if TYPE_CHECKING:
     from gradtwin.report import Report
     from gradtwin.twin import Twin
-
-THREE_ROUTES, PARALLEL_ROUTES = ("tape", "gradients", "xla"), ("mirrored", "multiworker")
-CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 TrainingDtype = Literal["float64", "float32"]
 Route = Literal["tape", "gradients", "xla", "mirrored", "multiworker"]
@@ -44,20 +48,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _twins_that_begin_with(incomplete: str) -> list[str]:
-    """Complete the name of a twin in the shell; a file the shell completes itself."""
-    from gradtwin import catalog
-
-    return [name for name in catalog.names() if name.startswith(incomplete)]
-
-
-def _figures_that_begin_with(incomplete: str) -> list[str]:
-    """Complete the name of a printed figure in the shell."""
-    from gradtwin.replay.figures import figures
-
-    return [name for name in figures() if name.startswith(incomplete)]
 
 
 def main() -> NoReturn:
@@ -139,7 +129,7 @@ def check(
         typer.Argument(
             metavar="[NAME | FILE.py[:OBJECT]]...",
             help="What to check; every twin if absent.",
-            autocompletion=_twins_that_begin_with,
+            autocompletion=twins_that_begin_with,
         ),
     ] = None,
     dtype: Annotated[Dtype | None, typer.Option(help="Only this dtype.")] = None,
@@ -163,6 +153,7 @@ def check(
     batch for two replicas: mirrored on two devices, multiworker in two processes.
     """
     from gradtwin import rendering
+    from gradtwin.tensorflow_side import PARALLEL_ROUTES, ROUTES
 
     if shrink_to is not None:
         _refuse_to_replace(shrink_to)
@@ -171,7 +162,7 @@ def check(
         if not targets and route in PARALLEL_ROUTES:
             twins = _with_examples(twins)
         reports = _checks(twins, dtype, route, seed, thorough, device)
-        count = len(twins) * (1 if dtype else len(DEFAULT_DTYPES)) * (1 if route else 3)
+        count = len(twins) * (1 if dtype else len(DEFAULT_DTYPES)) * (1 if route else len(ROUTES))
         done = list(reports) if json else rendering.print_checks(reports, count)
         if shrink_to is not None:
             _write_smallest(twins, done, shrink_to, thorough)
@@ -191,7 +182,7 @@ def explain_twin(
             metavar="NAME | FILE.py[:OBJECT]",
             help="Whose chain rule.",
             show_default=False,
-            autocompletion=_twins_that_begin_with,
+            autocompletion=twins_that_begin_with,
         ),
     ],
     step: Annotated[
@@ -229,7 +220,7 @@ def train_twins(
             metavar="NAME | FILE.py[:OBJECT]...",
             help="What to train.",
             show_default=False,
-            autocompletion=_twins_that_begin_with,
+            autocompletion=twins_that_begin_with,
         ),
     ],
     steps: Annotated[int | None, typer.Option(help="How many updates.")] = None,
@@ -283,7 +274,7 @@ def replay_figures(
     figures: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FIGURE]...", help="Which ones; all if absent.", autocompletion=_figures_that_begin_with
+            metavar="[FIGURE]...", help="Which ones; all if absent.", autocompletion=figures_that_begin_with
         ),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the MNIST files are.")] = None,
@@ -310,7 +301,7 @@ def score_faults(
         typer.Argument(
             metavar="[NAME]...",
             help="Whose faults, each with its line; all if absent.",
-            autocompletion=_twins_that_begin_with,
+            autocompletion=twins_that_begin_with,
         ),
     ] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Only so many of each twin.")] = None,
@@ -342,7 +333,7 @@ def write_report(
         typer.Argument(
             metavar="[NAME | FILE.py[:OBJECT]]...",
             help="What to report on; every twin if absent.",
-            autocompletion=_twins_that_begin_with,
+            autocompletion=twins_that_begin_with,
         ),
     ] = None,
     output: Annotated[
@@ -416,9 +407,9 @@ def _checks(
     from gradtwin import catalog
     from gradtwin.check import check as check_twin
     from gradtwin.side_by_side import side_by_side
-    from gradtwin.tensorflow_side import load_tensorflow
+    from gradtwin.tensorflow_side import ROUTES, load_tensorflow
 
-    settings = list(itertools.product([dtype] if dtype else DEFAULT_DTYPES, [route] if route else THREE_ROUTES))
+    settings = list(itertools.product([dtype] if dtype else DEFAULT_DTYPES, [route] if route else ROUTES))
 
     def checks_of(target: str) -> "list[Report]":
         return [one_check(target, *setting) for setting in settings]
@@ -464,6 +455,7 @@ def _offer_smallest(reports: "list[Report]", thorough: bool) -> None:
 def _write_smallest(twins: "dict[str, Twin]", reports: "list[Report]", file: Path, thorough: bool) -> None:
     """Write the smallest example of the first failure to a file."""
     from gradtwin.shrink import shrink
+    from gradtwin.tensorflow_side import PARALLEL_ROUTES
 
     failed = next((report for report in reports if not report.agrees), None)
     if failed is None:

@@ -42,7 +42,8 @@ class ManualTrainer:
         self._gradient = np.empty_like(self._flat)
         self._places, self._gradients = _split(self._flat, start), _split(self._gradient, start)
         self._update = _Update(optimizer, learning_rate, self._flat, self._gradient)
-        self._programs: dict[Any, tuple[Program, Batch]] = {}
+        # With the fixed arrays a program is known by: another array must not come to lie where one of them was.
+        self._programs: dict[Any, tuple[Program, Batch, Batch]] = {}
         self._unproved = STEPS_BETWEEN_PROOFS
         self.traced = True
 
@@ -110,9 +111,9 @@ class ManualTrainer:
         if key not in self._programs:
             places = tuple(np.array(array[0]) for array in chunk.varying)
             program = trace(self._loss_and_gradients, self._places, chunk.fixed, places, self._gradients)
-            self._programs[key] = program, places
+            self._programs[key] = program, places, chunk.fixed
             self._unproved = STEPS_BETWEEN_PROOFS
-        program, places = self._programs[key]
+        program, places, _ = self._programs[key]
 
         def run(k: int) -> Any:
             for place, array in zip(places, chunk.varying, strict=True):

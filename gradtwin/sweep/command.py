@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gradtwin.command_line import CHECK_FAILED, INTERRUPTED, twins_that_begin_with
 from gradtwin.errors import InputError
 
 if TYPE_CHECKING:
     from gradtwin.sweep.driver import Summary
 
-CHECK_FAILED, INTERRUPTED = 1, 130
-
 Kind = Literal["check", "train", "faults", "fuzz"]
-
-
-def _twins_that_begin_with(incomplete: str) -> list[str]:
-    """Complete the name of a twin in the shell; a file the shell completes itself."""
-    from gradtwin import catalog
-
-    return [name for name in catalog.names() if name.startswith(incomplete)]
 
 
 def sweep_cases(
@@ -33,7 +25,7 @@ def sweep_cases(
         typer.Argument(
             metavar="[NAME | FILE.py[:OBJECT]]...",
             help="Whose cases; every twin's if absent.",
-            autocompletion=_twins_that_begin_with,
+            autocompletion=twins_that_begin_with,
         ),
     ] = None,
     kind: Annotated[

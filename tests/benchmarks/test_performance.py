@@ -1,5 +1,6 @@
 """The table of speed and scale: every part runs and gives its figures; no time is asserted."""
 
+import ast
 import json
 import sys
 from typing import Any
@@ -87,7 +88,7 @@ def test_processes_are_taken_in_ratios(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_tensorflows_loop_alone_trains_xor(capsys: Any) -> None:
     """The parameters of the replayed training, 10,001 steps from the source's start."""
     assert processes.main(["--loop"]) == 0
-    final = eval(capsys.readouterr().out)
+    final = ast.literal_eval(capsys.readouterr().out)
     history = lockstep.training.train("xor", steps=10_001)
     assert all(abs(history.params["tensorflow"][k] - final[k]).max() < 1e-12 for k in final)
 

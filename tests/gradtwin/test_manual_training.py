@@ -154,3 +154,16 @@ def test_parameters_that_were_handed_out_stay_as_they_are():
     assert all(np.array_equal(before[name], kept[name]) for name in params)
     assert all(np.array_equal(params[name], kept[name]) for name in params)
     assert not np.array_equal(trainer.params["W1"], kept["W1"])
+
+
+def test_other_fixed_arrays_are_another_trace_wherever_they_lie():
+    """A batch that is dropped after its step gives its place in memory to the next one, and not its numbers."""
+    side = SimpleNamespace(
+        forward=lambda params, x: ((params["w"] * (2 * x)).sum(), {"x": x}),
+        backward=lambda params, cache: {"w": 2 * cache["x"] + 0 * params["w"]},
+    )
+    trainer = ManualTrainer(side, {"w": np.zeros(1000)}, "gd", 1.0)
+    for k in range(20):
+        before = trainer.params["w"]
+        trainer.advance(Chunk(k, 1, (np.full(1000, float(k)),), ()))
+        assert np.array_equal(before - trainer.params["w"], np.full(1000, 2.0 * k))
