@@ -36,8 +36,8 @@ class Growth:
 
 def one(width: int, dtype: str, rounds: int) -> Growth:
     """Check a layer of width x width in this process."""
-    from gradtwin import catalog
-    from gradtwin.check import check
+    from gradtwin.checking.check import check
+    from gradtwin.twins import catalog
 
     check("zoo", dtype=dtype)
     before = _held()

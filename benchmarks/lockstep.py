@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.page import count_text, table
-from gradtwin import catalog, training
-from gradtwin.batches import Chunk, chunks
-from gradtwin.tensorflow_side import load_tensorflow, resolve
-from gradtwin.training_plan import Plan, make_plan
+from gradtwin.backend.tensorflow_side import load_tensorflow, resolve
+from gradtwin.training import lockstep as training
+from gradtwin.training.batches import Chunk, chunks
+from gradtwin.training.plan import Plan, make_plan
+from gradtwin.twins import catalog
 from manual_grads import optimizers
 
 NAMES = ("xor", "deep", "mnist")

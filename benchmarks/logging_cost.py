@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from gradtwin import catalog, training
-from gradtwin.tensorflow_side import load_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
+from gradtwin.training import lockstep as training
+from gradtwin.twins import catalog
 
 # The last two are trained on the digits where there is no MNIST.
 NAMES = ("xor", "wide", "deep", "zoo", "softmax_regression", "mnist")

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.page import count_text
-from gradtwin import catalog
-from gradtwin.check import check
-from gradtwin.tensorflow_side import load_tensorflow, resolve
+from gradtwin.backend.tensorflow_side import load_tensorflow, resolve
+from gradtwin.checking.check import check
+from gradtwin.twins import catalog
 
 CHECKS_A_ROUND = 25
 

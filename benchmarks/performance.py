@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks import growth, lockstep, numeric_gradient, processes, step
 from benchmarks.detection import cost
 from benchmarks.detection.page import put, table
-from gradtwin import catalog
+from gradtwin.twins import catalog
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 SMALL = ("xor", "wide", "deep", "zoo")

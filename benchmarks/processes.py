@@ -70,8 +70,8 @@ def loop() -> None:
     """Train XOR's reference alone, with the loop in the graph."""
     import tensorflow as tf
 
-    from gradtwin import catalog
-    from gradtwin.training_plan import make_plan
+    from gradtwin.training.plan import make_plan
+    from gradtwin.twins import catalog
     from tf_reference import optimizers
     from tf_reference.networks import xor
 

@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.page import table
-from gradtwin import catalog
-from gradtwin.batches import Chunk, most_steps_at_once
-from gradtwin.manual_training import ManualTrainer
-from gradtwin.tensorflow_side import load_tensorflow, resolve
-from gradtwin.twin import Batch, Twin
+from gradtwin.backend.tensorflow_side import load_tensorflow, resolve
+from gradtwin.training.batches import Chunk, most_steps_at_once
+from gradtwin.training.manual_side import ManualTrainer
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Batch, Twin
 from manual_grads import Array, Params, optimizers
 
 WAYS = ("manual", "plain", "eager", "function", "xla", "loop", "products")

@@ -28,7 +28,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep import Summary, read_results, sweep
 
 MOST_GROWTH = 25.0  # MB of the driver; what the first parts of the table need comes within its first minutes

@@ -52,7 +52,7 @@ def with_code(page: str, code: str) -> str:
 
 
 def _code_of_pages() -> dict[Path, str]:
-    from gradtwin import catalog
+    from gradtwin.twins import catalog
 
     networks = [twin for twin in catalog.twins() if not twin.name.startswith("node_")]
     pages = {DOCS / "derivations" / f"{twin.name}.md": _code_of(twin) for twin in networks}
@@ -139,7 +139,7 @@ away. `gradtwin --install-completion` installs completion of commands, options, 
 
 def command_reference() -> str:
     """Describe every command with its arguments, options and example."""
-    from gradtwin.cli import app
+    from gradtwin.commands.cli import app
 
     return "\n".join([HEAD, *(_command(command) for command in app.registered_commands)])
 

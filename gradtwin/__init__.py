@@ -6,18 +6,43 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradtwin.check import check, check_gradients
-    from gradtwin.custom_gradient import check_custom_gradient
-    from gradtwin.data_parallel.check import check_data_parallel
-    from gradtwin.errors import Disagreement, InputError
-    from gradtwin.explain import explain
-    from gradtwin.history import History
-    from gradtwin.keras_side import keras_params, keras_reference
-    from gradtwin.referee.operating_point import better_point
-    from gradtwin.report import Report
-    from gradtwin.shrink import shrink, shrink_gradients
-    from gradtwin.training import train
-    from gradtwin.twin import TrainingDefaults, Twin
+    from gradtwin.backend.keras_side import keras_params, keras_reference
+    from gradtwin.checking.check import check, check_gradients
+    from gradtwin.checking.custom_gradient import check_custom_gradient
+    from gradtwin.checking.data_parallel import check_data_parallel
+    from gradtwin.checking.shrink import at_point, shrink, shrink_gradients
+    from gradtwin.core.errors import Disagreement, InputError
+    from gradtwin.core.report import Report
+    from gradtwin.explanation.explain import explain
+    from gradtwin.referee.inspection.operating_point import better_point
+    from gradtwin.training.history import History
+    from gradtwin.training.lockstep import train
+    from gradtwin.twins import catalog, twin_files
+    from gradtwin.twins.twin import TrainingDefaults, Twin
+
+# Where each public name is defined. It is imported when first asked for; `gradtwin --help` and `list` ask for none.
+_HOMES = {
+    "Disagreement": "core.errors",
+    "History": "training.history",
+    "InputError": "core.errors",
+    "Report": "core.report",
+    "TrainingDefaults": "twins.twin",
+    "Twin": "twins.twin",
+    "at_point": "checking.shrink",
+    "better_point": "referee.inspection.operating_point",
+    "catalog": "twins",
+    "check": "checking.check",
+    "check_custom_gradient": "checking.custom_gradient",
+    "check_data_parallel": "checking.data_parallel",
+    "check_gradients": "checking.check",
+    "explain": "explanation.explain",
+    "keras_params": "backend.keras_side",
+    "keras_reference": "backend.keras_side",
+    "shrink": "checking.shrink",
+    "shrink_gradients": "checking.shrink",
+    "train": "training.lockstep",
+    "twin_files": "twins",
+}
 
 __all__ = [
     "Disagreement",
@@ -26,7 +51,9 @@ __all__ = [
     "Report",
     "TrainingDefaults",
     "Twin",
+    "at_point",
     "better_point",
+    "catalog",
     "check",
     "check_custom_gradient",
     "check_data_parallel",
@@ -37,49 +64,30 @@ __all__ = [
     "shrink",
     "shrink_gradients",
     "train",
+    "twin_files",
 ]
-
-# Where each name is defined. It is imported when it is first asked for; `gradtwin --help` and `list` ask for none.
-_HOMES = {
-    "Disagreement": "errors",
-    "History": "history",
-    "InputError": "errors",
-    "Report": "report",
-    "TrainingDefaults": "twin",
-    "Twin": "twin",
-    "better_point": "referee.operating_point",
-    "check": "check",
-    "check_custom_gradient": "custom_gradient",
-    "check_data_parallel": "data_parallel.check",
-    "check_gradients": "check",
-    "explain": "explain",
-    "keras_params": "keras_side",
-    "keras_reference": "keras_side",
-    "shrink": "shrink",
-    "shrink_gradients": "shrink",
-    "train": "training",
-}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    thing = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    # A name is a function or class of its home, or one of its modules.
+    thing = getattr(home, name, None) or importlib.import_module(f"{home.__name__}.{name}")
     globals()[name] = thing
     return thing
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)
 
 
-class _Package(ModuleType):
-    """This package; three of its functions are called as their modules are, and the names are the functions'."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Importing the module gradtwin.check would otherwise put it where gradtwin.check() is.
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
+def _former(name: str, home: str) -> ModuleType:
+    """Give a module that forwards to its present home, for scripts that earlier versions wrote."""
+    module = ModuleType(f"{__name__}.{name}")
+    module.__getattr__ = lambda thing: getattr(importlib.import_module(f"{__name__}.{home}"), thing)  # type: ignore[method-assign]
+    return module
 
 
-sys.modules[__name__].__class__ = _Package
+for _name, _home in (("catalog", "twins.catalog"), ("cli", "commands.cli"), ("shrink", "checking.shrink")):
+    sys.modules[f"{__name__}.{_name}"] = _former(_name, _home)

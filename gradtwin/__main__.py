@@ -1,5 +1,5 @@
 """`python -m gradtwin` is `gradtwin`."""
 
-from gradtwin.cli import main
+from gradtwin.commands.cli import main
 
 main()

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from gradtwin.errors import Disagreement, InputError, did_you_mean
-from gradtwin.report import Report
-from gradtwin.twin import Twin
+from gradtwin.core.errors import Disagreement, InputError, did_you_mean
+from gradtwin.core.report import Report
+from gradtwin.twins.twin import Twin
 
 DTYPES = ("float64", "float32")
 ROUTES = ("tape", "gradients", "xla")
@@ -136,7 +136,7 @@ def _validate_exceptions(exceptions: Mapping[str, str], ids: list[str]) -> None:
 
 def _check_and_raise(target: Any, *sides: Any, **options: Any) -> Report:
     __tracebackhide__ = True
-    from gradtwin.check import check, check_gradients
+    from gradtwin.checking.check import check, check_gradients
 
     report = check_gradients(target, *sides, **options) if sides else check(target, **options)
     return _raise_for(report)
@@ -161,7 +161,7 @@ def _this_test() -> str:
 
 def _forward(twin: Twin, dtype: str, seed: int) -> None:
     __tracebackhide__ = True
-    from gradtwin.check import check
+    from gradtwin.checking.check import check
 
     report = check(twin, dtype=dtype, seed=seed)
     loss = next(row for row in report.tensors if row.name == "loss")
@@ -173,14 +173,14 @@ def _forward(twin: Twin, dtype: str, seed: int) -> None:
 
 def _gradients(twin: Twin, dtype: str, route: str, seed: int) -> None:
     __tracebackhide__ = True
-    from gradtwin.check import check
+    from gradtwin.checking.check import check
 
     _raise_for(check(twin, dtype=dtype, route=route, seed=seed))
 
 
 def _hygiene(twin: Twin, seed: int) -> None:
     __tracebackhide__ = True
-    from gradtwin.referee.hygiene import inspect_manual
+    from gradtwin.referee.inspection.hygiene import inspect_manual
 
     params, batch = _point(twin, seed)
     findings = inspect_manual(
@@ -194,7 +194,7 @@ def _hygiene(twin: Twin, seed: int) -> None:
 
 def _operating_point(twin: Twin, seed: int) -> None:
     __tracebackhide__ = True
-    from gradtwin.referee.operating_point import blind_spots
+    from gradtwin.referee.inspection.operating_point import blind_spots
 
     params, batch = _point(twin, seed)
     _, cache = twin.manual.forward(params, *batch.values())
@@ -216,6 +216,6 @@ def _raise_lines(twin: Twin, lines: list[str]) -> None:
 
 
 def _twin(twin: Twin | str) -> Twin:
-    from gradtwin import catalog
+    from gradtwin.twins import catalog
 
     return catalog.get(twin) if isinstance(twin, str) else twin

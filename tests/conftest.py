@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gradtwin.chatter import silence_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
+from gradtwin.core.chatter import silence_tensorflow
 from gradtwin.sweep import cluster, driver
 from gradtwin.sweep.case import Case
 from gradtwin.sweep.run_case import Row, Twins, run_case
-from gradtwin.tensorflow_side import load_tensorflow
 
 silence_tensorflow()  # before a test imports TensorFlow, so that it sums in the same order here as in other processes
 

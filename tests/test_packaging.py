@@ -48,8 +48,8 @@ def test_the_data_that_ships_is_in_the_wheel(wheel: set[str]) -> None:
 
 
 def test_the_command_and_the_licence_are_declared(project: dict, wheel: set[str]) -> None:
-    """`gradtwin` runs gradtwin.cli:main, and the wheel carries the MIT licence."""
-    assert project["project"]["scripts"] == {"gradtwin": "gradtwin.cli:main"}
+    """`gradtwin` runs gradtwin.commands.cli:main, and the wheel carries the MIT licence."""
+    assert project["project"]["scripts"] == {"gradtwin": "gradtwin.commands.cli:main"}
     assert any(name.endswith("licenses/LICENSE") for name in wheel)
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
 

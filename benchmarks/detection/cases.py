@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.drawn_nets import ACTIVATIONS, LOSSES, REDUCTIONS, HandNet, TensorFlowNet
-from gradtwin import catalog
-from gradtwin.precision import cast
-from gradtwin.twin import Batch, Generator, Twin
+from gradtwin.core.precision import cast
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Batch, Generator, Twin
 from manual_grads import Array, Params
 from manual_grads.nodes import Dropout
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.problems import Problem
-from gradtwin.check import check
-from gradtwin.errors import InputError
+from gradtwin.checking.check import check
+from gradtwin.core.errors import InputError
 from manual_grads import Array
 
 

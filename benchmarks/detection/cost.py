@@ -17,11 +17,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks.detection.page import count_text, put, table
-from gradtwin import catalog
-from gradtwin.check import check
-from gradtwin.precision import cast
-from gradtwin.tensorflow_side import differentiate, resolve
-from gradtwin.twin import Twin
+from gradtwin.backend.tensorflow_side import differentiate, resolve
+from gradtwin.checking.check import check
+from gradtwin.core.precision import cast
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 
 NAMES = ("xor", "zoo", "deep", "mnist")
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.detection.cases import Case, draw, is_telling
 from benchmarks.detection.page import count_text, put, table
-from gradtwin.check import check
-from gradtwin.report import Report
+from gradtwin.checking.check import check
+from gradtwin.core.report import Report
 
 DTYPES = ("float64", "float32")
 QUIET = ("agree", "rounding")

@@ -17,12 +17,12 @@ import numpy as np
 from benchmarks.detection.page import count_text, put, table
 from benchmarks.detection.problems import at_point, with_wrong_entry
 from benchmarks.detection.smallest_error import MISSED, entries
-from gradtwin import catalog
-from gradtwin.check import check
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.checking.check import check
+from gradtwin.core.precision import LOW
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.score import FaultRow, score, tally
-from gradtwin.precision import LOW
-from gradtwin.tensorflow_side import ROUTES
+from gradtwin.twins import catalog
 
 ERRORS = (1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 TARGET = 1e-10

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from benchmarks.detection.page import count_text, put, table
-from gradtwin import catalog
 from gradtwin.faults.score import FaultRow, score, tally
+from gradtwin.twins import catalog
 
 HALVES = {"half 1": (1,), "half 2": (2,), "both": (1, 2)}
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.cases import FixedTwin
-from gradtwin import catalog
+from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.faults.catalogue import PlantedFault, planted, small
 from gradtwin.faults.score import spread
-from gradtwin.tensorflow_side import resolve
-from gradtwin.twin import Twin
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
 ERRORS = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8, 1e-10)

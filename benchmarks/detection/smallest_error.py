@@ -19,10 +19,10 @@ import numpy as np
 from benchmarks.detection.cases import FixedTwin
 from benchmarks.detection.page import count_text, put, table
 from benchmarks.detection.problems import at_point, scaled, with_wrong_entry
-from gradtwin import catalog
-from gradtwin.check import check
+from gradtwin.checking.check import check
 from gradtwin.faults.catalogue import small
-from gradtwin.twin import Twin
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 
 ERRORS = {
     "float64": (1e-6, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13),

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from benchmarks.endurance.outcome import Outcome
 from benchmarks.endurance.readable import everything, read
-from gradtwin import cli
+from gradtwin.commands import cli
 
 KILOBYTES = (12, 32, 64, 96, 128, 160, 200, 240)
 
 _WRONG = """
 import dataclasses
 from types import SimpleNamespace
-from gradtwin import catalog
+from gradtwin.twins import catalog
 from manual_grads.networks import xor
 
 def twice(params, cache):

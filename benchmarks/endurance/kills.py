@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.endurance.outcome import Outcome
 from benchmarks.endurance.readable import everything, read
-from gradtwin.training_log import SECONDS_BETWEEN_SAVES
+from gradtwin.training.log import SECONDS_BETWEEN_SAVES
 
 # The twin, more steps than it can take here, and the steps between two points on its curves.
 TRAININGS = (("xor", 5_000_000, 500), ("mnist", 500_000, 20))

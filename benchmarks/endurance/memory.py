@@ -17,9 +17,9 @@ import numpy as np
 import gradtwin
 from benchmarks.endurance.growth import Growth, watch
 from benchmarks.endurance.outcome import Outcome
-from gradtwin import catalog
+from gradtwin.backend.tensorflow_side import ROUTES, load_tensorflow
 from gradtwin.faults.score import judge, spread
-from gradtwin.tensorflow_side import ROUTES, load_tensorflow
+from gradtwin.twins import catalog
 
 MOST_GAINED = 15.0  # MB in the last quarter; a graph that is kept costs 0.3 MB, what XLA compiled for it 0.5 MB
 

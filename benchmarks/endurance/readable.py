@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradtwin.tensorflow_side import load_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
 
 SIDES = ("manual", "tensorflow")
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.backend.tensorflow_side import ReferenceRun, resolve, slopes
+from gradtwin.core.tolerance import ulps_apart
+from gradtwin.diagnosis.location import Followed, follow
 from gradtwin.explanation.example import Example
 from gradtwin.explanation.formula_values import value_of
 from gradtwin.explanation.formulas import Formula, PageFormulas, formulas_of
@@ -18,10 +21,7 @@ from gradtwin.referee import witnesses
 from gradtwin.referee.evidence import Evidence, ManualRun
 from gradtwin.referee.intermediates import witness_inside
 from gradtwin.referee.judge import judge
-from gradtwin.referee.location import Followed, follow
-from gradtwin.referee.tolerance import ulps_apart
-from gradtwin.tensorflow_side import ReferenceRun, resolve, slopes
-from gradtwin.twin import Twin
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
 WHOLE = 8  # entries up to which a tensor is shown whole

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradtwin.batches import Chunk, chunks, longest_chunk
-from gradtwin.errors import InputError
-from gradtwin.manual_training import ManualTrainer
-from gradtwin.precision import is_floating
-from gradtwin.tensorflow_side import resolve
-from gradtwin.tensorflow_training import ReferenceTrainer
-from gradtwin.training_plan import Plan, make_plan
-from gradtwin.twin import Twin
-from gradtwin.user_code import told_as_theirs
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.core.errors import InputError
+from gradtwin.core.precision import is_floating
+from gradtwin.core.user_code import told_as_theirs
+from gradtwin.training.batches import Chunk, chunks, longest_chunk
+from gradtwin.training.manual_side import ManualTrainer
+from gradtwin.training.plan import Plan, make_plan
+from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
 

@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from gradtwin.core.report import label, shape_text
+from gradtwin.core.tolerance import QUICK_ULPS
 from gradtwin.explanation.steps import Entry, Explanation, FaultStory, Step
-from gradtwin.referee.tolerance import QUICK_ULPS
-from gradtwin.report import label, shape_text
 
 NUMBERS = 16  # columns for a number of ten digits
 DIGITS = 10

@@ -11,11 +11,11 @@ The faults fall into two halves by a hash of their ids. No rule of the referee i
 import itertools
 from dataclasses import dataclass, replace
 
-from gradtwin import catalog
 from gradtwin.faults.planted_fault import Equivalent, PlantedFault, half_of
 from gradtwin.faults.planting import Planting
 from gradtwin.faults.source_variants import SOURCE_FAULTS, SourceFault
-from gradtwin.twin import Twin
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 
 __all__ = ["Catalogue", "Equivalent", "PlantedFault", "catalogue", "half_of", "planted", "small"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.faults.operators import HELPERS, parsed, replaced
-from gradtwin.twin import Batch, Twin, node_side
+from gradtwin.twins.twin import Batch, Twin, node_side
 from manual_grads import Array, Params
 
 LAYERS = range(16)

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradtwin.twin import Twin
+from gradtwin.twins.twin import Twin
 
 
 @dataclass(frozen=True, eq=False)

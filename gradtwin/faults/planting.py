@@ -31,7 +31,7 @@ from gradtwin.faults.mutation import (
 from gradtwin.faults.operators import Place, Variant, parsed
 from gradtwin.faults.planted_fault import Equivalent, PlantedFault, half_of
 from gradtwin.faults.points import fixed, other_homes, square
-from gradtwin.twin import Twin
+from gradtwin.twins.twin import Twin
 from manual_grads import Array
 
 RANDOM_SEEDS = (1, 2, 3)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.faults.mutation import Page, sources
 from gradtwin.faults.operators import scaled
-from gradtwin.tensorflow_side import resolve
-from gradtwin.twin import Batch, Twin
+from gradtwin.twins.twin import Batch, Twin
 from manual_grads import Array, Params
 
 

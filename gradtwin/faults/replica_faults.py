@@ -18,9 +18,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from gradtwin.data_parallel.cut import Cut, cut_of
-from gradtwin.errors import InputError, did_you_mean
-from gradtwin.twin import Twin
+from gradtwin.backend.replicas.cut import Cut, cut_of
+from gradtwin.core.errors import InputError, did_you_mean
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Cache, Params
 
 MEAN_ONLY = ("summed_over_replicas", "mean_of_means")

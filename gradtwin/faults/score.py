@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.check import check
-from gradtwin.errors import InputError
+from gradtwin.backend.tensorflow_side import answers_remembered
+from gradtwin.checking.check import check
+from gradtwin.core.errors import InputError
+from gradtwin.core.report import Report
 from gradtwin.faults.catalogue import PlantedFault, planted, small
-from gradtwin.report import Report
-from gradtwin.tensorflow_side import answers_remembered
-from gradtwin.twin import Twin
+from gradtwin.twins.twin import Twin
 
 MISSED = ("agree", "rounding")
 REFUSED = "refused"

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog, datasets
-from gradtwin.datasets.mnist import MnistArrays
-from gradtwin.errors import InputError
-from gradtwin.philox import seed777_start
-from gradtwin.twin import Batch, Twin, node_side
+from gradtwin.core.errors import InputError
+from gradtwin.twins import catalog, datasets
+from gradtwin.twins.datasets.mnist import MnistArrays
+from gradtwin.twins.philox import seed777_start
+from gradtwin.twins.twin import Batch, Twin, node_side
 from manual_grads import Array, Cache, Params, nodes
 from manual_grads.activations import relu_derivative, softmax
 from manual_grads.networks import gates, logistic, neuron, relu_mlp, softmax_regression, xor, zoo

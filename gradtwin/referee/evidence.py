@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.precision import cast, eps, is_floating
-from gradtwin.referee import summands, witnesses
-from gradtwin.referee.comparison import compare
-from gradtwin.referee.hygiene import Inspection
-from gradtwin.tensorflow_side import ReferenceRun, differentiate
+from gradtwin.backend.tensorflow_side import ReferenceRun, differentiate
+from gradtwin.core.comparison import compare
+from gradtwin.core.precision import cast, eps, is_floating
+from gradtwin.referee import witnesses
+from gradtwin.referee.inspection.hygiene import Inspection
+from gradtwin.tracing import summands
 from manual_grads import Array, Cache, Params
 
 LARGE = 2**23

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.precision import cast
+from gradtwin.core.precision import cast
 from gradtwin.referee import witnesses
-from gradtwin.referee.recording import Recorded, Recorder, plain
+from gradtwin.tracing.recording import Recorded, Recorder, plain
 from manual_grads import Array, Params
 
 Forward = Callable[..., tuple[Any, Mapping[str, Any]]]

@@ -22,11 +22,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradtwin.referee.comparison import compare, entries_beyond, largest_entries
+from gradtwin.backend.tensorflow_side import ReferenceRun
+from gradtwin.core.comparison import compare, entries_beyond, largest_entries
+from gradtwin.core.report import TensorReport, Worst
+from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
 from gradtwin.referee.evidence import Evidence, ManualRun
-from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
-from gradtwin.report import TensorReport, Worst
-from gradtwin.tensorflow_side import ReferenceRun
 from manual_grads import Array
 
 COMPARABLE = 16.0   # two roundings of one formula differ by less than this factor

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.precision import is_floating
+from gradtwin.core.precision import is_floating
+from gradtwin.core.report import TensorReport, Worst
+from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp
 from gradtwin.referee import witnesses
-from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp
-from gradtwin.report import TensorReport, Worst
 from manual_grads import Array
 
 EVERY_ENTRY = 48    # an array of so many entries is probed at each of them

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog
-from gradtwin.precision import cast
-from gradtwin.referee.operating_point import PER_EXAMPLE, examples
-from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulp
+from gradtwin.backend.tensorflow_side import directional_derivative, hessian_vector_products, resolve
+from gradtwin.core.precision import cast
+from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp
+from gradtwin.referee.inspection.operating_point import PER_EXAMPLE, examples
 from gradtwin.referee.witnesses import STEP
-from gradtwin.tensorflow_side import directional_derivative, hessian_vector_products, resolve
-from gradtwin.twin import Twin
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
 COMPLEX, DIFFERENCE = "complex step", "central difference"

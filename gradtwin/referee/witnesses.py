@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import precision
-from gradtwin.precision import is_floating
+from gradtwin.core import precision
+from gradtwin.core.precision import is_floating
 from manual_grads import Array, Params
 
 STEP = 1e-20

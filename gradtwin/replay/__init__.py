@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gradtwin.datasets.mnist import MnistNotFound
-from gradtwin.errors import InputError, did_you_mean
+from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.replay import by_hand, by_tensorflow
 from gradtwin.replay.figures import Figure, figures
 from gradtwin.replay.judging import agrees, largest_difference, plain, same_digits
 from gradtwin.replay.recipes import RECIPES, Bench, checked_mnist
+from gradtwin.twins.datasets.mnist import MnistNotFound
 
 __all__ = ["ReplayRow", "figures", "replay"]
 
@@ -50,7 +50,7 @@ def replay(figure_ids: Sequence[str] | None = None, data_dir: str | Path | None 
 
     Args:
         figure_ids: which ones; all of them by default.
-        data_dir: where MNIST lies, see `gradtwin.datasets.mnist.mnist_arrays`.
+        data_dir: where MNIST lies, see `gradtwin.twins.datasets.mnist.mnist_arrays`.
 
     Returns:
         One row a figure, in the order asked for or in that of the documents.

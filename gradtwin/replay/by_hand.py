@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gradtwin import philox
 from gradtwin.faults.source_variants import f004_2_from_probabilities, f004_2_loss, zoo_of_000
-from gradtwin.twin import Twin
+from gradtwin.twins import philox
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params, optimizers
 
 Batch = tuple[Array, ...]

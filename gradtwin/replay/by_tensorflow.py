@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.tensorflow_side import load_tensorflow, resolve
-from gradtwin.twin import Twin
+from gradtwin.backend.tensorflow_side import load_tensorflow, resolve
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
 Batch = tuple[Array, ...]

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog, datasets
-from gradtwin.datasets.dataset import one_hot
-from gradtwin.datasets.mnist import MnistArrays, MnistNotFound, mnist_arrays
 from gradtwin.faults.source_variants import f002_1_swapped
-from gradtwin.philox import seed777_start
 from gradtwin.replay.figures import document, figures
 from gradtwin.replay.judging import agrees
+from gradtwin.twins import catalog, datasets
+from gradtwin.twins.datasets.dataset import one_hot
+from gradtwin.twins.datasets.mnist import MnistArrays, MnistNotFound, mnist_arrays
+from gradtwin.twins.philox import seed777_start
 from manual_grads import Array, Params
 from manual_grads.networks import neuron, xor
 

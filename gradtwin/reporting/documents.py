@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from gradtwin.report import Report, failure_lines
+from gradtwin.core.report import Report, failure_lines
 from gradtwin.reporting import words
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage, history_row
 

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog
-from gradtwin.check import check
-from gradtwin.errors import InputError
+from gradtwin.backend.tensorflow_side import ROUTES, differentiate, resolve
+from gradtwin.checking.check import check
+from gradtwin.core.errors import InputError
+from gradtwin.core.precision import is_floating
+from gradtwin.core.report import Report
+from gradtwin.core.tolerance import ulps_apart
 from gradtwin.explanation.formulas import first_sentence, page_of
 from gradtwin.faults.score import FaultRow, score
-from gradtwin.history import History
-from gradtwin.precision import is_floating
-from gradtwin.referee.tolerance import ulps_apart
-from gradtwin.report import Report
-from gradtwin.reporting import surroundings
-from gradtwin.tensorflow_side import ROUTES, differentiate, resolve
-from gradtwin.training import train
-from gradtwin.training_plan import make_plan
-from gradtwin.twin import Twin
+from gradtwin.reporting import environment as surroundings
+from gradtwin.training.history import History
+from gradtwin.training.lockstep import train
+from gradtwin.training.plan import make_plan
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
 DTYPES = ("float64", "float32")

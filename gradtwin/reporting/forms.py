@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.reporting.documents import json_document, junit_document
 from gradtwin.reporting.dossier import Dossier
 from gradtwin.reporting.markdown import markdown

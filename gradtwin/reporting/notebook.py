@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradtwin.report import Report, failure_lines, label, shape_text
+from gradtwin.core.report import Report, failure_lines, label, shape_text
 
 if TYPE_CHECKING:
-    from gradtwin.history import History
-    from gradtwin.twin import Twin
+    from gradtwin.training.history import History
+    from gradtwin.twins.twin import Twin
 
 CHART = 300, 90
 POINTS = 120

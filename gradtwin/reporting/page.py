@@ -7,10 +7,10 @@ from importlib.resources import files
 
 import numpy as np
 
-from gradtwin.history import History
 from gradtwin.reporting import charts, words
 from gradtwin.reporting.charts import Curve
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage
+from gradtwin.training.history import History
 
 # A page that may load nothing: not even a mistake of ours can make it ask a network.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from gradtwin.core.report import Report, TensorReport, failure_lines, label, shape_text
 from gradtwin.faults.score import FaultRow, tally
-from gradtwin.history import History
-from gradtwin.report import Report, TensorReport, failure_lines, label, shape_text
 from gradtwin.reporting.dossier import Dossier, TwinPage
-from gradtwin.twin import Twin
+from gradtwin.training.history import History
+from gradtwin.twins.twin import Twin
 
 GRAVITY = ("agree", "kink", "rounding", "undecidable", "disagree")
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gradtwin.errors import InputError
-from gradtwin.whole_file import write_whole
+from gradtwin.core.errors import InputError
+from gradtwin.core.whole_file import write_whole
 
 
 def refuse_bad_place(path: Path, *, force: bool) -> None:

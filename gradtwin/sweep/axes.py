@@ -1,8 +1,8 @@
 """Axes: what a sweep varies, and the values each takes.
 
 A value is checked against the list its owner keeps, the dtypes of `gradtwin.check` and the routes of
-`gradtwin.tensorflow_side`, so a new one is swept without a change here. Whole numbers stay ranges: a billion seeds
-take no more room than one.
+`gradtwin.backend.tensorflow_side`, so a new one is swept without a change here. Whole numbers stay ranges: a billion
+seeds take no more room than one.
 """
 
 import bisect
@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
-from gradtwin.check import DTYPES
-from gradtwin.errors import InputError, did_you_mean
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.checking.check import DTYPES
+from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.sweep.case import KINDS, written
-from gradtwin.tensorflow_side import ROUTES
-from gradtwin.training_plan import DTYPES as TRAINING_DTYPES
+from gradtwin.training.plan import DTYPES as TRAINING_DTYPES
 
 Values = Sequence[Any]
 

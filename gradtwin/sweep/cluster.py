@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradtwin.chatter import stderr_held_back
-from gradtwin.errors import InputError
+from gradtwin.core.chatter import stderr_held_back
+from gradtwin.core.errors import InputError
 
 PROBE_SECONDS = 30
 _PREFIX = "gradtwin-"

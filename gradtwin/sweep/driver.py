@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradtwin.errors import InputError
-from gradtwin.interrupts import stop_request
+from gradtwin.core.errors import InputError
+from gradtwin.core.interrupts import stop_request
 from gradtwin.sweep import cluster
 from gradtwin.sweep.axes import axes_of
 from gradtwin.sweep.grid import Grid, refuse_size

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.check import DTYPES
+from gradtwin.checking.check import DTYPES
 from gradtwin.sweep.case import Case
-from gradtwin.twin import Batch, Generator, Twin
+from gradtwin.twins.twin import Batch, Generator, Twin
 from manual_grads import Array, Params
 
 # Those that differentiate the whole batch within one process; a case is one core's work.

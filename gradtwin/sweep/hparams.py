@@ -6,12 +6,12 @@ Every row is a folder of its own with one event file: the settings, and the scal
 from pathlib import Path
 from typing import Any
 
-from gradtwin.boards import hyperparameters, summaries
-from gradtwin.boards.event_file import EventFile
-from gradtwin.boards.run_directories import as_directory_name, new_run_directory
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep.driver import Summary
 from gradtwin.sweep.tally import Group, GroupTally
+from gradtwin.training.tensorboard import hyperparameters, summaries
+from gradtwin.training.tensorboard.event_file import EventFile
+from gradtwin.training.tensorboard.run_directories import as_directory_name, new_run_directory
 
 WORDS = ("twin", "dtype", "route", "widths")
 NUMBERS = ("learning_rate",)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 
 Row = dict[str, Any]
 

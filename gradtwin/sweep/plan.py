@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gradtwin import catalog, datasets, twin_files
-from gradtwin.check import DTYPES
-from gradtwin.errors import InputError, did_you_mean
+from gradtwin.checking.check import DTYPES
+from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.faults.catalogue import planted, small
 from gradtwin.sweep.axes import Values
 from gradtwin.sweep.case import written
 from gradtwin.sweep.grid import Block, Grid
-from gradtwin.training_plan import DTYPES as TRAINING_DTYPES
-from gradtwin.training_plan import make_plan
-from gradtwin.twin import Twin
+from gradtwin.training.plan import DTYPES as TRAINING_DTYPES
+from gradtwin.training.plan import make_plan
+from gradtwin.twins import catalog, datasets, twin_files
+from gradtwin.twins.twin import Twin
 
 Notes = dict[str, list[str]]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep.case import Case
 from gradtwin.sweep.run_case import OUT_OF_MEMORY, TIMEOUT, WORKER_DIED, Row, failure, row_of
 from gradtwin.sweep.worker import ENVIRONMENT, Worker

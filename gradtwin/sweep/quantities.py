@@ -3,7 +3,7 @@
 import math
 import re
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _BYTES = {"MB": 10**6, "GB": 10**9}

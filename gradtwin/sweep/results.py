@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep import journal, table
 from gradtwin.sweep.grid import Grid
 from gradtwin.sweep.journal import Journal, Row

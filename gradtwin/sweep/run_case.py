@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin import catalog, twin_files
-from gradtwin.check import check
-from gradtwin.errors import InputError
+from gradtwin.checking.check import check
+from gradtwin.core.errors import InputError
+from gradtwin.core.report import Report
 from gradtwin.faults.catalogue import planted, small
 from gradtwin.faults.score import judge
-from gradtwin.report import Report
 from gradtwin.sweep.case import Case, written
 from gradtwin.sweep.fuzzing import draw
-from gradtwin.training import train
-from gradtwin.twin import Twin
+from gradtwin.training.lockstep import train
+from gradtwin.twins import catalog, twin_files
+from gradtwin.twins.twin import Twin
 
 Row = dict[str, Any]
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 
 FORMAT = 1
 FORMAT_KEY = b"gradtwin.sweep.format"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradtwin import catalog, outside_twins
+from gradtwin.twins import catalog, outside_twins
 
 Row = dict[str, Any]
 WORST = 10

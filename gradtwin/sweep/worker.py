@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradtwin.chatter import silence_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
+from gradtwin.core.chatter import silence_tensorflow
 from gradtwin.sweep.case import Case
 from gradtwin.sweep.run_case import Row, Twins, run_case
-from gradtwin.tensorflow_side import load_tensorflow
 
 # Set before numpy and TensorFlow are loaded: a worker takes one core, and what it computes does not depend on how many
 # there are. A GPU would be shared by all workers.

@@ -9,9 +9,9 @@ from benchmarks.endurance import __main__ as endurance
 from benchmarks.endurance import full_disk, kills, memory
 from benchmarks.endurance.growth import Growth, watch
 from benchmarks.endurance.outcome import Outcome
-from gradtwin import shrink_script
-from gradtwin.boards.event_file import EventFile
-from gradtwin.tensorflow_side import load_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
+from gradtwin.checking import shrink_script
+from gradtwin.training.tensorboard.event_file import EventFile
 
 
 @pytest.mark.parametrize("part", memory.PARTS)

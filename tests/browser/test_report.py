@@ -5,8 +5,9 @@ from importlib.resources import files
 
 import pytest
 
-from gradtwin import catalog, cli
+from gradtwin.commands import cli
 from gradtwin.reporting.page import html_page
+from gradtwin.twins import catalog
 
 TWINS = ("xor", "wide", "zoo", "node_relu")
 

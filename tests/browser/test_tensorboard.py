@@ -11,7 +11,9 @@ import urllib.request
 import numpy as np
 import pytest
 
-from gradtwin import boards, catalog, training
+from gradtwin.training import lockstep as training
+from gradtwin.training import tensorboard as boards
+from gradtwin.twins import catalog
 
 SIDES = ("manual", "tensorflow")
 HTML = "<img src=x onerror='window.hurt=1'><b>mine</b>"

@@ -12,11 +12,13 @@ from types import ModuleType
 import pytest
 import typer
 
-from gradtwin import catalog, check, cli
+from gradtwin import check
+from gradtwin.commands import cli
+from gradtwin.core.tolerance import QUICK_ULPS
 from gradtwin.faults.source_variants import SOURCE_FAULTS
-from gradtwin.referee.findings import FATAL, REPORTED_AS, WARNINGS
-from gradtwin.referee.tolerance import QUICK_ULPS
+from gradtwin.referee.inspection.findings import FATAL, REPORTED_AS, WARNINGS
 from gradtwin.replay.figures import figures as printed_figures
+from gradtwin.twins import catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 DERIVATIONS = ROOT / "docs" / "derivations"
@@ -182,7 +184,7 @@ def mapped_paths(text):
 def test_the_map_of_the_house_is_true():
     """Every file and folder on the map of the architecture is there."""
     mapped = mapped_paths((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
-    assert {"tests/", "gradtwin/twin.py", "gradtwin/referee/", "manual_grads/networks/"} <= set(mapped)
+    assert {"tests/", "gradtwin/twins/twin.py", "gradtwin/referee/", "manual_grads/networks/"} <= set(mapped)
     assert [path for path in mapped if not (ROOT / path).exists()] == []
 
 
@@ -354,7 +356,7 @@ def entered(monkeypatch, manual_code):
     exec(manual_code, vars(manual))
     exec(pieces["tf_reference/networks/tanh_mlp.py"], vars(reference))
     monkeypatch.setitem(sys.modules, "tf_reference.networks.tanh_mlp", reference)
-    return eval(pieces["gradtwin/catalog.py"], vars(catalog) | {"tanh_mlp": manual})
+    return eval(pieces["gradtwin/twins/catalog.py"], vars(catalog) | {"tanh_mlp": manual})
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -60,7 +60,7 @@ def test_every_command_and_option_is_in_the_reference():
     """What the command line knows, and nothing it does not know, stands in commands.md."""
     import typer
 
-    from gradtwin.cli import app
+    from gradtwin.commands.cli import app
 
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     commands = typer.main.get_command(app).commands

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import gradtwin
-from gradtwin import cli
+from gradtwin.commands import cli
 
 HEAD = textwrap.dedent("""
     import numpy as np

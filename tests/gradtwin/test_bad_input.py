@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradtwin
-from gradtwin import cli
+from gradtwin.commands import cli
 
 
 def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog, training
-from gradtwin.batches import BYTES_PER_CHUNK, STEPS_PER_CHUNK, chunks, longest_chunk
+from gradtwin.training import lockstep as training
+from gradtwin.training.batches import BYTES_PER_CHUNK, STEPS_PER_CHUNK, chunks, longest_chunk
+from gradtwin.twins import catalog
 
 TWIN = catalog.get("mnist").resize((64, 12, 6, 10))
 

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradtwin.bfloat16_arrays import BFLOAT16, Bfloat16Array, kept_bfloat16
+from gradtwin.tracing.bfloat16_arrays import BFLOAT16, Bfloat16Array, kept_bfloat16
 
 PLAIN = np.array([[1.0, 2.0], [3.0, 4.0]]).astype(ml_dtypes.bfloat16)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradtwin.blocks import ENTRIES, blocks
+from gradtwin.core.blocks import ENTRIES, blocks
 
 LONG = np.arange(2.0 * ENTRIES + 10)
 

@@ -7,11 +7,11 @@ import pytest
 
 import manual_grads.networks
 import tf_reference.networks
-from gradtwin import catalog
-from gradtwin.check import check
-from gradtwin.errors import InputError
-from gradtwin.precision import DEFAULT_DTYPES
-from gradtwin.tensorflow_side import ROUTES
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.checking.check import check
+from gradtwin.core.errors import InputError
+from gradtwin.core.precision import DEFAULT_DTYPES
+from gradtwin.twins import catalog
 
 NODES = "linear sigmoid relu softmax cross_entropy mean dropout softmax_cross_entropy".split()
 NETWORKS = "gates neuron linear_regression logistic xor wide deep zoo relu_mlp softmax_regression mnist".split()

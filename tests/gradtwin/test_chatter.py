@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gradtwin.chatter import let_idle_threads_sleep, silence_tensorflow, stderr_held_back
+from gradtwin.core.chatter import let_idle_threads_sleep, silence_tensorflow, stderr_held_back
 
 
 def test_what_cpp_writes_to_stderr_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:

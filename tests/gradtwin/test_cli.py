@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin import catalog, cli
+from gradtwin.commands import cli
+from gradtwin.twins import catalog
 
 TWIN_FILE = textwrap.dedent("""
     from types import SimpleNamespace
@@ -87,17 +88,17 @@ def modules_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import gradtwin, gradtwin.cli, gradtwin.catalog",
-        "import gradtwin.cli; gradtwin.cli.run(['list'])",
-        "import gradtwin.cli; gradtwin.cli.run(['--help'])",
-        "import gradtwin.cli; gradtwin.cli.run(['check', 'xro'])",
-        "import gradtwin.cli; gradtwin.cli.run([])",
+        "import gradtwin, gradtwin.commands.cli, gradtwin.catalog",
+        "import gradtwin.commands.cli; gradtwin.commands.cli.run(['list'])",
+        "import gradtwin.commands.cli; gradtwin.commands.cli.run(['--help'])",
+        "import gradtwin.commands.cli; gradtwin.commands.cli.run(['check', 'xro'])",
+        "import gradtwin.commands.cli; gradtwin.commands.cli.run([])",
     ],
 )
 def test_what_does_not_compare_or_train_loads_no_tensorflow(code: str) -> None:
     """Help, list and a refused name answer at once, so TensorFlow and matplotlib stay unloaded."""
     loaded = modules_after(code)
-    assert "gradtwin.cli" in loaded
+    assert "gradtwin.commands.cli" in loaded
     assert not loaded & {"tensorflow", "keras", "matplotlib", "tensorboard"}
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import gradtwin
-from gradtwin import tensorflow_side
-from gradtwin.data_parallel import replicas
+from gradtwin.backend import tensorflow_side
+from gradtwin.backend.replicas import replicas
 
 ROUTES = (*tensorflow_side.ROUTES, "mirrored")
 X, W = np.arange(6.0).reshape(3, 2) - 2, np.array([[0.5], [-1.5]])

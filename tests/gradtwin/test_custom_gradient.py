@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 import gradtwin
-from gradtwin.custom_gradient import CustomGradientReport, check_custom_gradient
-from gradtwin.errors import InputError
+from gradtwin.checking.custom_gradient import CustomGradientReport, check_custom_gradient
+from gradtwin.core.errors import InputError
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 3))

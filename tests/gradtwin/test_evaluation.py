@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.evaluation import accuracy, score
+from gradtwin.training.evaluation import accuracy, score
+from gradtwin.twins import catalog
 
 INPUTS = np.zeros((4, 1))
 

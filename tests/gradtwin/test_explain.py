@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtwin import InputError, catalog, cli, explain, rendering, train
+from gradtwin import InputError, explain, train
+from gradtwin.commands import cli
+from gradtwin.commands import terminal as rendering
+from gradtwin.core.report import label
 from gradtwin.explanation.steps import Explanation, Step
 from gradtwin.explanation.text import lines_of, plain_text
 from gradtwin.faults.catalogue import planted
 from gradtwin.replay.figures import figures
-from gradtwin.report import label
+from gradtwin.twins import catalog
 
 A16 = {
     "o": ("forward", "o"), "l": ("forward", "l"), "a1": ("forward", "a1"), "E": ("forward", "loss"),

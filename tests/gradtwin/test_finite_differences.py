@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.errors import InputError
-from gradtwin.finite_differences import central_differences, second_opinion, step_sizes
+from gradtwin.core.errors import InputError
+from gradtwin.referee.finite_differences import central_differences, second_opinion, step_sizes
+from gradtwin.twins import catalog
 
 SMALL = {"mnist": (6, 5, 4, 3), "softmax_regression": (6, 4), "zoo": (16, 7)}
 

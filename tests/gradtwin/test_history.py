@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from gradtwin import training
-from gradtwin.history import History, first_divergence
+from gradtwin.training import lockstep as training
+from gradtwin.training.history import History, first_divergence
 
 
 def _history(**changes):

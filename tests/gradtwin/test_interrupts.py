@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gradtwin.interrupts import stop_request
+from gradtwin.core.interrupts import stop_request
 
 
 def _press():

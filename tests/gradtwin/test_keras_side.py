@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import gradtwin
-from gradtwin.errors import InputError
-from gradtwin.keras_side import keras_params, keras_reference
+from gradtwin.backend.keras_side import keras_params, keras_reference
+from gradtwin.core.errors import InputError
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((6, 3))

@@ -11,12 +11,14 @@ import tensorflow as tf
 
 from benchmarks.detection import low_precision as benchmark
 from benchmarks.detection.problems import at_point, with_wrong_entry
-from gradtwin import InputError, catalog, check, check_gradients, cli
+from gradtwin import InputError, check, check_gradients
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.checking.low_precision import in_dtype
+from gradtwin.commands import cli
+from gradtwin.core.precision import LOW
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.score import score
-from gradtwin.low_precision import in_dtype
-from gradtwin.precision import LOW
-from gradtwin.tensorflow_side import ROUTES
+from gradtwin.twins import catalog
 
 BFLOAT16 = ml_dtypes.bfloat16
 X, Y, W = (np.random.default_rng(seed).normal(size=(5, n)) for seed, n in enumerate((3, 1, 1)))

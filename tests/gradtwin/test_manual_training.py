@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.batches import Chunk
-from gradtwin.blocks import ENTRIES
-from gradtwin.manual_training import STEPS_BETWEEN_PROOFS, ManualTrainer
+from gradtwin.core.blocks import ENTRIES
+from gradtwin.training.batches import Chunk
+from gradtwin.training.manual_side import STEPS_BETWEEN_PROOFS, ManualTrainer
+from gradtwin.twins import catalog
 from manual_grads import optimizers
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import gradtwin
-from gradtwin import catalog, cli
+from gradtwin.commands import cli
+from gradtwin.twins import catalog
 
 MODULE = textwrap.dedent("""
     import numpy as np

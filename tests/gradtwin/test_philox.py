@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradtwin.errors import InputError
-from gradtwin.philox import normal, philox4x32, seed777_start
+from gradtwin.core.errors import InputError
 from gradtwin.replay import figures
+from gradtwin.twins.philox import normal, philox4x32, seed777_start
 
 STARTS = [figure for figure in figures().values() if figure["id"].startswith("init-")]
 

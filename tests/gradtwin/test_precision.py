@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradtwin.precision import DTYPES, cast, eps, is_floating, is_low, largest, spacing, tiny
+from gradtwin.core.precision import DTYPES, cast, eps, is_floating, is_low, largest, spacing, tiny
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_bfloat16_is_floating_and_labels_are_not():
 
 def test_one_list_names_what_a_check_computes_in():
     """The check, the command line and the message of a wrong word all read it."""
-    assert importlib.import_module("gradtwin.check").DTYPES is DTYPES
+    assert importlib.import_module("gradtwin.checking.check").DTYPES is DTYPES
     assert [d for d in DTYPES if is_low(d)] == ["bfloat16", "float16"]

@@ -38,4 +38,4 @@ def test_an_unknown_name_is_refused_as_of_any_module():
     """With AttributeError, so that `hasattr` and `from gradtwin import` behave; submodules are no such names."""
     with pytest.raises(AttributeError, match="module 'gradtwin' has no attribute 'chekc'"):
         gradtwin.chekc  # noqa: B018
-    assert importlib.import_module("gradtwin.twin").__name__ == gradtwin.twin.__name__
+    assert importlib.import_module("gradtwin.twins.twin").__name__ == gradtwin.twins.twin.__name__

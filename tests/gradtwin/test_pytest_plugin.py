@@ -5,7 +5,7 @@ import textwrap
 import pytest
 import tensorflow  # noqa: F401  (stays loaded when a run inside this process ends; a second import would crash)
 
-from gradtwin.errors import Disagreement, InputError
+from gradtwin.core.errors import Disagreement, InputError
 from gradtwin.pytest_plugin import CheckFailed, parametrize_with_checks
 
 pytest_plugins = ["pytester"]

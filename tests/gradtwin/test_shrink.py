@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import gradtwin
-from gradtwin import catalog, cli
-from gradtwin.errors import InputError
+from gradtwin.commands import cli
+from gradtwin.core.errors import InputError
+from gradtwin.twins import catalog
 
 RIGHT = textwrap.dedent("""
     from types import SimpleNamespace
@@ -107,7 +108,7 @@ def test_the_batch_is_as_small_as_the_fault_allows(fault: str, rows: int, tmp_pa
 
 
 def gradtwin_twins(file: Path) -> list[gradtwin.Twin]:
-    from gradtwin import twin_files
+    from gradtwin.twins import twin_files
 
     return list(twin_files.load(f"{file}:TWIN").values())
 
@@ -248,7 +249,7 @@ def test_a_failing_check_offers_the_smallest_example(tmp_path: Path, capsys: pyt
 
 def test_numbers_are_written_to_the_last_bit(tmp_path: Path) -> None:
     """Few numbers as a literal, a large array that is nearly all zero by its entries; read back they are equal."""
-    from gradtwin.shrink_script import Source, write_script
+    from gradtwin.checking.shrink_script import Source, write_script
 
     rng = np.random.default_rng(0)
     sparse = np.zeros((30, 2), np.float32)

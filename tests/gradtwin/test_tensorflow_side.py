@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gradtwin import check_gradients
-from gradtwin.tensorflow_side import ROUTES, differentiate
+from gradtwin.backend.tensorflow_side import ROUTES, differentiate
 
 GRAPHS = [route for route in ROUTES if route != "tape"]
 PARAMS = {"w": np.array([1.5, -2.0, 0.5])}

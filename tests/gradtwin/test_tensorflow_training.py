@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradtwin import catalog, training
-from gradtwin.batches import Chunk, chunks
-from gradtwin.tensorflow_side import resolve
-from gradtwin.tensorflow_training import ReferenceTrainer
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.training import lockstep as training
+from gradtwin.training.batches import Chunk, chunks
+from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.twins import catalog
 
 
 def _trainer(twin, start, looped, optimizer="gd"):

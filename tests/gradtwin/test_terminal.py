@@ -11,8 +11,11 @@ import pytest
 import typer
 from rich.console import Console
 
-from gradtwin import catalog, cli, progress, rendering
-from gradtwin.boards import tensorboard
+from gradtwin.commands import cli
+from gradtwin.commands import terminal as rendering
+from gradtwin.core import progress
+from gradtwin.training.tensorboard import tensorboard
+from gradtwin.twins import catalog
 
 ROOT = typer.main.get_command(cli.app)
 COMMANDS: dict[str, Any] = {"": ROOT} | ROOT.commands  # type: ignore[attr-defined]

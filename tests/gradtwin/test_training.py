@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gradtwin import catalog, training
-from gradtwin.datasets import Dataset
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.faults.source_variants import zoo_of_000
+from gradtwin.training import lockstep as training
+from gradtwin.twins import catalog
+from gradtwin.twins.datasets import Dataset
 from manual_grads import optimizers
 from manual_grads.networks import xor, zoo
 

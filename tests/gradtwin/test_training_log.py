@@ -5,15 +5,16 @@ from types import SimpleNamespace
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gradtwin import catalog, training_log
-from gradtwin.batches import Chunk
-from gradtwin.boards.lockstep_board import LockstepBoard
-from gradtwin.manual_training import ManualTrainer
-from gradtwin.tensorflow_side import resolve
-from gradtwin.tensorflow_training import ReferenceTrainer
-from gradtwin.training import train
-from gradtwin.training_log import TrainingLog
-from gradtwin.training_plan import make_plan
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.training import log as training_log
+from gradtwin.training.batches import Chunk
+from gradtwin.training.lockstep import train
+from gradtwin.training.log import TrainingLog
+from gradtwin.training.manual_side import ManualTrainer
+from gradtwin.training.plan import make_plan
+from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.training.tensorboard.lockstep_board import LockstepBoard
+from gradtwin.twins import catalog
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin import twin_files
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.twins import twin_files
 
 SIDES = textwrap.dedent("""
     from types import SimpleNamespace

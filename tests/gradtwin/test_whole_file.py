@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gradtwin import InputError
-from gradtwin.whole_file import write_whole
+from gradtwin.core.whole_file import write_whole
 
 
 def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(

@@ -4,9 +4,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-from gradtwin.boards import event_file, summaries
-from gradtwin.boards.event_file import EventFile
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.training.tensorboard import event_file, summaries
+from gradtwin.training.tensorboard.event_file import EventFile
 
 
 def _read(path):

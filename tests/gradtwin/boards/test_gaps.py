@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradtwin.boards import gaps
+from gradtwin.training.tensorboard import gaps
 
 
 def _measured(manual, tensorflow):

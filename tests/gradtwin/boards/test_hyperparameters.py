@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-from gradtwin import catalog
-from gradtwin.boards import hyperparameters
-from gradtwin.training_plan import make_plan
+from gradtwin.training.plan import make_plan
+from gradtwin.training.tensorboard import hyperparameters
+from gradtwin.twins import catalog
 
 
 def _content(value):

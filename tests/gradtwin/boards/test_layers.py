@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.boards import layers
+from gradtwin.training.tensorboard import layers
+from gradtwin.twins import catalog
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_parameter_lies_in_the_layer_of_its_number(name, tag):
 @pytest.mark.parametrize("side", ["manual", "tensorflow"])
 def test_a_layers_output_is_the_last_of_its_values(twin, expected, side):
     """On both sides the same names, so that equal tags mean equal tensors."""
-    from gradtwin.tensorflow_side import resolve
+    from gradtwin.backend.tensorflow_side import resolve
 
     twin = catalog.get(twin)
     params, batch = twin.point()

@@ -7,7 +7,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as tensorboards_own
 from tensorboard.util import tensor_util
 
-from gradtwin.boards import layout
+from gradtwin.training.tensorboard import layout
 
 
 def _page(tested):

@@ -10,10 +10,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from gradtwin import catalog, training
-from gradtwin.boards.lockstep_board import LockstepBoard, Side
-from gradtwin.tensorflow_side import resolve
-from gradtwin.training_plan import make_plan
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.training import lockstep as training
+from gradtwin.training.plan import make_plan
+from gradtwin.training.tensorboard.lockstep_board import LockstepBoard, Side
+from gradtwin.twins import catalog
 
 SIDES = ("manual", "tensorflow")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradtwin.boards import painting
-from gradtwin.boards.painting import GAP, LINE, Panel
+from gradtwin.training.tensorboard import painting
+from gradtwin.training.tensorboard.painting import GAP, LINE, Panel
 
 # A panel's first pixel: below the caption, inside the frame.
 TOP, LEFT = LINE + 1, GAP + 1

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradtwin import catalog
-from gradtwin.boards import painting, pictures
-from gradtwin.training_plan import make_plan
+from gradtwin.training.plan import make_plan
+from gradtwin.training.tensorboard import painting, pictures
+from gradtwin.twins import catalog
 from manual_grads.networks import xor
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin.boards.run_directories import as_directory_name, new_run_directory, run_name
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.training.tensorboard.run_directories import as_directory_name, new_run_directory, run_name
 
 SETTINGS = {"optimizer": "adam", "steps": 1800, "dtype": "float32"}
 

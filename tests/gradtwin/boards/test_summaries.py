@@ -6,9 +6,9 @@ import tensorflow as tf
 from tensorboard.plugins.histogram import summary_v2 as tensorboard_histogram
 from tensorboard.util import tensor_util
 
-from gradtwin import catalog
-from gradtwin.boards import summaries
-from gradtwin.tensorflow_side import resolve
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.training.tensorboard import summaries
+from gradtwin.twins import catalog
 
 
 @pytest.mark.parametrize("number", [0.0, 0.1, -3e-17, 1e30, np.inf, -np.inf, 1e300])

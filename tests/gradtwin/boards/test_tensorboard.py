@@ -14,10 +14,11 @@ import urllib.request
 import pytest
 import tensorflow as tf
 
-from gradtwin import boards, training
-from gradtwin.boards import summaries, tensorboard
-from gradtwin.boards.event_file import EventFile
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.training import lockstep as training
+from gradtwin.training import tensorboard as boards
+from gradtwin.training.tensorboard import summaries, tensorboard
+from gradtwin.training.tensorboard.event_file import EventFile
 
 SIDES = ("manual", "tensorflow")
 

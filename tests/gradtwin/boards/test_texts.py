@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from gradtwin import catalog
-from gradtwin.boards import texts
 from gradtwin.faults.source_variants import zoo_of_000
-from gradtwin.training_plan import make_plan
+from gradtwin.training.plan import make_plan
+from gradtwin.training.tensorboard import texts
+from gradtwin.twins import catalog
 from manual_grads.networks import xor
 
 

@@ -2,7 +2,8 @@
 
 import json
 
-from gradtwin import catalog, cli
+from gradtwin.commands import cli
+from gradtwin.twins import catalog
 
 SQUARES = """
 import numpy as np

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradtwin import InputError
-from gradtwin.data_parallel.cut import NotByExample, cut_of, unequal
+from gradtwin.backend.replicas.cut import NotByExample, cut_of, unequal
 
 
 @pytest.mark.parametrize(

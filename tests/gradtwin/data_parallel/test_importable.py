@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from gradtwin import InputError, catalog
-from gradtwin.data_parallel.importable import importable
-from gradtwin.tensorflow_side import resolve
+from gradtwin import InputError
+from gradtwin.backend.replicas.importable import importable
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.twins import catalog
 
 
 @pytest.fixture

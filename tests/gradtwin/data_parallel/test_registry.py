@@ -6,9 +6,9 @@ import weakref
 import numpy as np
 
 import gradtwin
-from gradtwin.data_parallel import replicas
-from gradtwin.data_parallel.registry import forget_reductions
-from gradtwin.tensorflow_side import load_tensorflow
+from gradtwin.backend.replicas import replicas
+from gradtwin.backend.replicas.registry import forget_reductions
+from gradtwin.backend.tensorflow_side import load_tensorflow
 
 X, W = np.arange(6.0).reshape(3, 2) - 2, np.array([[0.5], [-1.5]])
 

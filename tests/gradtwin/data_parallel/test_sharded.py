@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradtwin.data_parallel.cut import NotByExample, cut_of
-from gradtwin.data_parallel.sharded import sharded
+from gradtwin.backend.replicas.cut import NotByExample, cut_of
+from gradtwin.backend.replicas.sharded import sharded
 
 X = np.random.default_rng(0).normal(size=(5, 2))
 PARAMS = {"w": np.array([[0.3], [-1.2]])}

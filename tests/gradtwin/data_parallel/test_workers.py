@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tests.gradtwin.backend.replicas.mean_square import mean_square, mean_square_reference, rows
 
 from gradtwin import InputError, check, check_gradients
-from gradtwin.data_parallel import workers
-from tests.gradtwin.data_parallel.mean_square import mean_square, mean_square_reference, rows
+from gradtwin.backend.replicas import workers
 
 # A process that says it is ready and then behaves as the test wants; without TensorFlow it starts at once.
 FAKE = """
 import os, queue, threading, time
 from multiprocessing.connection import Connection
-from gradtwin.data_parallel import worker
+from gradtwin.backend.replicas import worker
 connection = Connection({{}})
 threading.Thread(target=worker._listen, args=(connection, queue.SimpleQueue()), daemon=True).start()
 connection.send(("ready", None))
@@ -124,7 +124,7 @@ def test_processes_end_with_the_one_that_asks_even_when_it_is_killed():
     """kill -9 leaves it no time to end them; they notice that their connection is closed."""
     then = "time.sleep(600)"
     code = f"""
-from gradtwin.data_parallel import workers
+from gradtwin.backend.replicas import workers
 workers.SERVE = {FAKE.format(then=then)!r}
 pool = workers.Workers()
 pool._start()
@@ -141,7 +141,7 @@ pool.ask(("question",))
 def test_different_sums_in_the_two_processes_are_refused(fake):
     """After an all-reduce all replicas hold the same; each process answers with its own number here."""
     answer = (
-        "import numpy as np; from gradtwin.tensorflow_side import ReferenceRun; "
+        "import numpy as np; from gradtwin.backend.tensorflow_side import ReferenceRun; "
         "connection.send(('answer', ReferenceRun(np.float64(os.getpid()), dict(), dict()))); time.sleep(600)"
     )
     with pytest.raises(InputError, match="different sums"):

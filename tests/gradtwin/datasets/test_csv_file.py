@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin.datasets import load_csv
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.twins.datasets import load_csv
 
 HEADER = "name,hair,legs,type\n"
 

@@ -6,8 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from gradtwin.datasets.idx import LARGEST_BODY, read_idx
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.twins.datasets.idx import LARGEST_BODY, read_idx
 
 IMAGES = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
 

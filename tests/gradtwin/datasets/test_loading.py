@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from gradtwin.datasets import NAMES, MnistNotFound, load, load_mnist
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.twins.datasets import NAMES, MnistNotFound, load, load_mnist
 
 # sha256 of load_digits().images and .target as unsigned bytes, scikit-learn 1.9.
 DIGEST_OF_LOAD_DIGITS = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
@@ -111,7 +111,7 @@ def test_an_unknown_name_gets_a_suggestion():
 
 def test_every_shipped_table_names_its_source():
     """The attribution stands in the file itself."""
-    from gradtwin.datasets.loading import FILES
+    from gradtwin.twins.datasets.loading import FILES
 
     for file in FILES.iterdir():
         if file.name.endswith(".csv"):

@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from gradtwin.datasets import load, load_mnist
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
+from gradtwin.twins.datasets import load, load_mnist
 
 TRAIN = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

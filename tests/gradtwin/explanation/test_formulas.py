@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtwin import catalog
 from gradtwin.explanation.chain import Chain
 from gradtwin.explanation.example import drawn
 from gradtwin.explanation.formula_values import value_of
 from gradtwin.explanation.formulas import PageFormulas, first_sentence, formulas_of
+from gradtwin.twins import catalog
 from manual_grads.networks import mnist, neuron, xor
 from manual_grads.nodes import Linear
 

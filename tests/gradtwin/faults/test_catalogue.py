@@ -5,11 +5,11 @@ import ast
 import numpy as np
 import pytest
 
-from gradtwin import catalog
 from gradtwin.faults.catalogue import catalogue, half_of, planted, small
 from gradtwin.faults.mutation import Page, differs, gradients_at, line_of, random_point, sites, sources
 from gradtwin.faults.planting import reason_of
 from gradtwin.faults.source_variants import SOURCE_FAULTS
+from gradtwin.twins import catalog
 
 TWINS = [small(twin) for twin in catalog.twins()]
 CAUSES = set(

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradtwin import catalog
 from gradtwin.faults import operators
 from gradtwin.faults.catalogue import planted, small
 from gradtwin.faults.mutation import Page, differs, first_difference, gradients_at, plant, rebuilt, sites, sources
 from gradtwin.faults.operators import Place, parsed, replaced, scaled, swapped
-from gradtwin.twin import Twin
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 
 TWINS = [small(twin) for twin in catalog.twins()]
 SLOPE = 3.0

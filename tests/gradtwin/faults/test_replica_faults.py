@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from gradtwin import InputError, catalog, check
-from gradtwin.data_parallel.cut import unequal
+from gradtwin import InputError, check
+from gradtwin.backend.replicas.cut import unequal
+from gradtwin.backend.tensorflow_side import answers_remembered
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.replica_faults import MEAN_ONLY, REPLICA_FAULTS, sharded_twin
-from gradtwin.tensorflow_side import answers_remembered
+from gradtwin.twins import catalog
 
 MEANS = ["linear_regression", "xor", "deep", "softmax_regression", "mnist"]
 SUMS = ["neuron", "zoo", "relu_mlp"]

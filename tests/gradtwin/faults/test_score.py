@@ -6,12 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from gradtwin import catalog, cli
-from gradtwin.check import check
-from gradtwin.errors import InputError
+from gradtwin.checking.check import check
+from gradtwin.commands import cli
+from gradtwin.core.errors import InputError
 from gradtwin.faults import score as scoring
 from gradtwin.faults.catalogue import PlantedFault, planted, small
 from gradtwin.faults.score import judge, score, spread, tally
+from gradtwin.twins import catalog
 
 SAMPLE = 24
 KEYS = {"fault", "twin", "tensor", "caught", "named_tensor", "named_cause"}

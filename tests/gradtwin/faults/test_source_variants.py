@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import gradtwin
-from gradtwin import catalog
-from gradtwin.datasets import load
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.faults.source_variants import SOURCE_FAULTS, zoo_of_000
-from gradtwin.philox import seed777_start
 from gradtwin.replay import figures
+from gradtwin.twins import catalog
+from gradtwin.twins.datasets import load
+from gradtwin.twins.philox import seed777_start
 from manual_grads.networks import neuron, relu_mlp, zoo
 from manual_grads.optimizers import gradient_descent
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradtwin import catalog
-from gradtwin.referee.cause import Context, name_cause, name_loss_cause
+from gradtwin.diagnosis.cause import Context, name_cause, name_loss_cause
+from gradtwin.twins import catalog
 
 RNG = np.random.default_rng(5)
 

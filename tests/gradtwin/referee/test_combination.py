@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin.referee.combination import Parts, combinations, diagnose_combination
-from gradtwin.referee.fit import Context
+from gradtwin.diagnosis.combination import Parts, combinations, diagnose_combination
+from gradtwin.diagnosis.fit import Context
 
 RNG = np.random.default_rng(0)
 SIZES = (3, 1)

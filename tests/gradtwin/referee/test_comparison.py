@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from gradtwin.blocks import ENTRIES
-from gradtwin.referee.comparison import compare, largest_entries
-from gradtwin.referee.tolerance import QUICK_ULPS, scale_of, ulps_apart
+from gradtwin.core.blocks import ENTRIES
+from gradtwin.core.comparison import compare, largest_entries
+from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulps_apart
 
 
 def _in_full(a, b, dtype):

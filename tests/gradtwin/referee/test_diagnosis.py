@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradtwin.referee.diagnosis import diagnose, diagnose_loss
+from gradtwin.diagnosis.diagnosis import diagnose, diagnose_loss
 
 ROWS, INPUTS, HIDDEN, CLASSES = 7, 4, 5, 3
 RNG = np.random.default_rng(4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.detection.cases import DRAWN, INPUT_SCALES, KINDS, Case, draw, is_telling
 from benchmarks.detection.drawn_nets import ACTIVATIONS, LOSSES, REDUCTIONS
 from benchmarks.detection.false_alarms import DTYPES, QUIET, case_of, reports, run
-from gradtwin.check import check
+from gradtwin.checking.check import check
 
 WIDTH = st.integers(1, 12)
 CASES = st.builds(

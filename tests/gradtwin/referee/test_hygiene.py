@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.errors import InputError
-from gradtwin.referee import guarded_calls
-from gradtwin.referee.array_trees import gap_ulps
-from gradtwin.referee.findings import FATAL, WARNINGS, Notes
-from gradtwin.referee.hygiene import inspect_manual, run_inspected
+from gradtwin.core.errors import InputError
+from gradtwin.referee.inspection import guarded_calls
+from gradtwin.referee.inspection.array_trees import gap_ulps
+from gradtwin.referee.inspection.findings import FATAL, WARNINGS, Notes
+from gradtwin.referee.inspection.hygiene import inspect_manual, run_inspected
+from gradtwin.twins import catalog
 from manual_grads.networks import xor
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtwin import catalog
 from gradtwin.referee.intermediates import witness_inside
+from gradtwin.twins import catalog
 from manual_grads import Array, Params
 
 SMALL = {"mnist": (6, 5, 4, 3), "softmax_regression": (7, 3)}

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 import gradtwin
-from gradtwin import catalog
-from gradtwin.check import check, check_gradients
-from gradtwin.tensorflow_side import resolve
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.checking.check import check, check_gradients
+from gradtwin.twins import catalog
 from manual_grads.networks import relu_mlp
 
 

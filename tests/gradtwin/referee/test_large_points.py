@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradtwin import catalog, check
+from gradtwin import check
 from gradtwin.faults.catalogue import planted
 from gradtwin.faults.points import at_kinks
 from gradtwin.faults.score import judge as judged
 from gradtwin.referee import evidence, judge
+from gradtwin.twins import catalog
 
 
 @pytest.fixture(autouse=True)

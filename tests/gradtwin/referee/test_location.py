@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.referee.location import first_wrong, local_gradients, where
+from gradtwin.diagnosis.location import first_wrong, local_gradients, where
+from gradtwin.twins import catalog
 from manual_grads.networks import mnist, xor
 
 

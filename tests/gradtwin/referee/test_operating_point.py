@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.referee.operating_point import better_point, blind_spots
+from gradtwin.referee.inspection.operating_point import better_point, blind_spots
+from gradtwin.twins import catalog
 from manual_grads.networks import mnist, neuron, relu_mlp, wide_deep, xor
 
 SEEDS = range(12)

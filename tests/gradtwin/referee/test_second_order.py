@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradtwin import catalog
+from gradtwin.backend.tensorflow_side import directional_derivative, hessian_vector_products, resolve
 from gradtwin.referee.second_order import second_order
-from gradtwin.tensorflow_side import directional_derivative, hessian_vector_products, resolve
+from gradtwin.twins import catalog
 from manual_grads.networks import relu_mlp, softmax_regression, xor
 
 WITHOUT_EXAMPLES = {"gates", "node_mean"}  # a graph of scalars, and a node whose cotangent is one number

@@ -4,9 +4,9 @@ import pytest
 
 from benchmarks.detection.problems import at_point, scaled, with_wrong_entry
 from benchmarks.detection.smallest_error import TARGET, trials
-from gradtwin import catalog
-from gradtwin.check import check
+from gradtwin.checking.check import check
 from gradtwin.faults.catalogue import small
+from gradtwin.twins import catalog
 
 
 @pytest.mark.parametrize("name", catalog.names())

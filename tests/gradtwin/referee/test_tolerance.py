@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradtwin.referee.tolerance import scale_of, ulp, ulps_apart
+from gradtwin.core.tolerance import scale_of, ulp, ulps_apart
 
 
 def test_neighbouring_numbers_are_one_ulp_of_the_largest_apart():

@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.datasets import load
-from gradtwin.datasets.mnist import MnistArrays
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.faults.source_variants import f002_1_swapped
 from gradtwin.replay import by_hand, by_tensorflow, figures, recipes, replay
+from gradtwin.twins import catalog
+from gradtwin.twins.datasets import load
+from gradtwin.twins.datasets.mnist import MnistArrays
 from manual_grads.networks import zoo
 
 NEEDS_MNIST = ("002-train", "004-losses", "004-loss-difference")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradtwin import Twin, catalog
+from gradtwin import Twin
 from gradtwin.reporting.dossier import Dossier, gather
+from gradtwin.twins import catalog
 
 EVIL = "<script>alert(1)</script>&\"'`|*x*</td>"
 EVIL_FILE = "<script>alert(2)<br>&\"'`|*x*.py"
@@ -71,7 +72,7 @@ def right(dossier: Dossier) -> Dossier:
 @pytest.fixture
 def diverged() -> Any:
     """A history with infinities in it."""
-    from gradtwin.history import History
+    from gradtwin.training.history import History
 
     losses = np.array([1.0, 10.0, np.inf, np.nan])
     return History(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradtwin import Twin, catalog, check, train
+from gradtwin import Twin, check, train
 from gradtwin.faults.score import score
 from gradtwin.reporting.dossier import (
     CELLS,
@@ -15,6 +15,7 @@ from gradtwin.reporting.dossier import (
     history_row,
     without_folder,
 )
+from gradtwin.twins import catalog
 
 
 def test_the_checks_are_those_of_gradtwin_check(dossier: Dossier) -> None:

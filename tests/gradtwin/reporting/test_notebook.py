@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtwin import Twin, catalog, check, train
+from gradtwin import Twin, check, train
+from gradtwin.twins import catalog
 
 EXTERNAL = re.compile(r"https?:|src=|href=|url\(|<script|<link|<img|@import", re.IGNORECASE)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gradtwin import catalog
-from gradtwin.report import label
+from gradtwin.core.report import label
 from gradtwin.reporting.dossier import Dossier
 from gradtwin.reporting.page import html_page
+from gradtwin.twins import catalog
 
 VOID = {"meta", "path", "circle", "br", "img", "link", "input"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin.reporting import surroundings
+from gradtwin.reporting import environment as surroundings
 
 
 def test_the_machine_is_described_without_a_host_a_user_or_a_path() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin import InputError, cli
+from gradtwin import InputError
+from gradtwin.commands import cli
 from gradtwin.reporting import writing
 from gradtwin.reporting.forms import form_of
 

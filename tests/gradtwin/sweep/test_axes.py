@@ -2,11 +2,11 @@
 
 import pytest
 
-from gradtwin.check import DTYPES
-from gradtwin.errors import InputError
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.checking.check import DTYPES
+from gradtwin.core.errors import InputError
 from gradtwin.sweep.axes import AXES, Integers, axes_of, parse, texts_of
 from gradtwin.sweep.case import KINDS
-from gradtwin.tensorflow_side import ROUTES
 
 
 def test_every_dtype_and_route_that_a_check_knows_is_a_value() -> None:

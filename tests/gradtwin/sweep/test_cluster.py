@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep import cluster, sweep
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from gradtwin import cli
-from gradtwin.sweep import live, read_results
+from gradtwin.commands import cli
+from gradtwin.commands import sweep_live as live
+from gradtwin.sweep import read_results
 from tests.gradtwin.sweep.test_driver import WRONG
 
 
@@ -150,4 +151,4 @@ def test_the_command_line_declares_the_sweep_without_loading_it() -> None:
     command = [sys.executable, "-c", "import sys; from gradtwin import cli; print(*sorted(sys.modules))"]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"ray", "pyarrow", "tensorflow", "gradtwin.sweep.driver"}
-    assert "gradtwin.sweep.command" in loaded
+    assert "gradtwin.commands.sweep" in loaded

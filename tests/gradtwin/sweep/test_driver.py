@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep import driver, read_results, sweep
 from gradtwin.sweep.journal import Journal
 
 WRONG = """
 from types import SimpleNamespace
-from gradtwin import Twin, catalog
+from gradtwin import Twin
+from gradtwin.twins import catalog
 from manual_grads.networks import xor
 
 def backward(params, cache):

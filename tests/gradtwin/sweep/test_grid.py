@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep.axes import axes_of
 from gradtwin.sweep.grid import LARGEST, Grid, refuse_size
 from gradtwin.sweep.plan import plan

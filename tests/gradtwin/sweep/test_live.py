@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gradtwin.sweep import live, sweep
+from gradtwin.commands import sweep_live as live
+from gradtwin.sweep import sweep
 from gradtwin.sweep.driver import Summary
 
 

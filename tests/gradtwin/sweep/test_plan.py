@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin import catalog
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.faults.catalogue import planted
 from gradtwin.sweep.axes import axes_of
 from gradtwin.sweep.grid import Grid
 from gradtwin.sweep.plan import plan
+from gradtwin.twins import catalog
 
 
 def made(kind: str, *targets: str, **axes: str) -> Grid:

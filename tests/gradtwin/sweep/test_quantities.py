@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep import quantities
 
 

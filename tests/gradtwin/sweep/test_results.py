@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gradtwin.errors import InputError
+from gradtwin.core.errors import InputError
 from gradtwin.sweep import journal, read_results, results, table
 from gradtwin.sweep.axes import axes_of
 from gradtwin.sweep.case import Case

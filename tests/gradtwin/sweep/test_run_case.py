@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtwin import catalog
-from gradtwin.check import DTYPES, check
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.checking.check import DTYPES, check
 from gradtwin.sweep import fuzzing, run_case, table
 from gradtwin.sweep.case import Case
 from gradtwin.sweep.run_case import Twins
-from gradtwin.tensorflow_side import ROUTES
-from gradtwin.twin import Twin
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Twin
 
 
 def row_of(case: Case, twin: Any = None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog
 from gradtwin.tracing import NotTraceable, trace
+from gradtwin.twins import catalog
 
 NETWORKS = [name for name in catalog.names() if not name.startswith("node_")]
 

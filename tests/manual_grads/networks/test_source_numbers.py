@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradtwin import catalog
+from gradtwin.twins import catalog
 from manual_grads.networks import gates, linear_regression, logistic, neuron, xor
 
 

@@ -1,0 +1,77 @@
+"""The data-parallel routes to a gradient, and what a check asks of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gradtwin.backend.replicas.cut import NotByExample, cut_of, listed
+from gradtwin.backend.replicas.replica_step import ReplicaStep
+from gradtwin.backend.replicas.replicas import differentiate_on, two_processors
+from gradtwin.backend.replicas.sharded import Sharded, sharded
+from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun, resolve
+from gradtwin.twins.twin import Twin
+from manual_grads import Array, Params
+
+
+def differentiate_in_parallel(
+    forward: Any, params: Mapping[str, Array], batch: Mapping[str, Array], names: Sequence[str], route: str
+) -> ReferenceRun:
+    """Differentiate a reference on two replicas, as `gradtwin.backend.tensorflow_side.differentiate` does on one.
+
+    Args:
+        forward: a `Sharded` reference or a `ReplicaStep`; any other forward's batch is cut as by default.
+        params: the parameters, by name.
+        batch: the batch's arrays, by name, in the order of the call.
+        names: what to differentiate by.
+        route: "mirrored" or "multiworker".
+    """
+    if isinstance(forward, ReplicaStep):
+        return forward.differentiate(params, batch, names)
+    reference = forward if isinstance(forward, Sharded) else sharded(forward, params, batch, cut_of(batch))
+    if route == "multiworker":
+        from gradtwin.backend.replicas.processes import ask  # not before: `gradtwin list` starts no processes
+
+        return ask(reference, params, batch, names)
+    return differentiate_on(two_processors(), reference, params, batch, names)
+
+
+def cut_as_asked(
+    reference: Any, name: str, params: Params, batch: Params, route: str, shards: Sequence[int] | None, declared: str
+) -> Any:
+    """Cut a reference's batch where the route is data-parallel or the hand's shards are known, else leave it whole.
+
+    Raises:
+        InputError: sizes that do not add up, or a loss that is not put together from those of its examples.
+    """
+    if isinstance(reference, ReplicaStep) or (shards is None and route not in PARALLEL_ROUTES):
+        return reference
+    try:
+        return sharded(reference, params, batch, cut_of(batch, shards), declared)
+    except NotByExample as error:
+        raise NotByExample(f"{name}: {error}") from error
+
+
+def has_examples(twin: Twin) -> bool:
+    """Whether a twin's batch can be cut, so that its loss is put together from the shards'."""
+    params, batch = twin.point()
+    named = dict(zip(twin.batch_names(batch), batch, strict=True))
+    try:
+        sharded(resolve(twin.reference), params, named, cut_of(named), twin.reduction)
+    except NotByExample:
+        return False
+    return True
+
+
+def told(reference: Any, route: str, batch: Params, names: Iterable[str]) -> list[str]:
+    """Say for a report how the batch was cut, and what of the hand's gradients could not be compared for it."""
+    if not isinstance(reference, Sharded | ReplicaStep) or route not in PARALLEL_ROUTES:
+        return []
+    lines = [reference.cut.told([name for name in batch if name not in reference.cut.arrays])]
+    if mixed := sorted(mixed_of(reference) & {*names}):
+        names = listed([f"d{name}" for name in mixed])
+        lines.append(f"Not compared: {names}, for every replica has another value of what mixes examples.")
+    return lines
+
+
+def mixed_of(reference: Any) -> frozenset[str]:
+    """Give the intermediates of a reference that no two replicas have alike; none where no batch was cut."""
+    return reference.mixed if isinstance(reference, Sharded) else frozenset()

@@ -1,0 +1,61 @@
+"""The check of a stranger's own data-parallel step against the hand gradient of the whole batch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradtwin.backend.replicas.cut import cut_of
+from gradtwin.backend.replicas.replica_step import REDUCTIONS, ReplicaStep
+from gradtwin.backend.replicas.replicas import two_processors
+from gradtwin.checking.check import case_of_functions
+from gradtwin.core.errors import InputError
+from gradtwin.core.report import Report
+from manual_grads import Array, Params
+
+
+def check_data_parallel(
+    manual: Callable[..., tuple[Array, Params]],
+    replica_step: Callable[..., Any],
+    params: Params,
+    *batch: Array,
+    shards: Sequence[int] | None = None,
+    reduce: str = "sum",
+    strategy: Any = None,
+    name: str | None = None,
+) -> Report:
+    """Check a data-parallel step of your own in TensorFlow against the hand gradient of the whole batch.
+
+    Every replica runs the step on its shard under `tf.distribute`; the replicas' losses and gradients are put together
+    as you say, and have to be the loss and the gradient of all examples.
+
+    Args:
+        manual: `manual(params, *batch) -> (loss, gradients)` in numpy, for a whole batch of any number of examples.
+        replica_step: `replica_step(params, *shard) -> (loss, gradients)` in TensorFlow, `gradients` with the keys of
+            `params`: what your code computes in each replica.
+        params: the parameters, a dictionary of float32 or float64 arrays, all of one dtype.
+        *batch: the whole batch; arrays with as many rows as the first has are cut.
+        shards: how many examples each replica gets; by default unequal numbers, since equal ones hide a mean of means.
+        reduce: how your code puts the replicas' answers together: "sum", as a Keras optimizer does with gradients,
+            "mean", or "none" where the step has all-reduced them itself.
+        strategy: the tf.distribute strategy; by default two replicas on the CPU.
+        name: what the report calls the pair; by default the step's name.
+
+    Returns:
+        The report; `blame: reference` is the replica step's.
+
+    Raises:
+        InputError: what `check_gradients` refuses, an unknown `reduce`, or shards that do not fit batch and replicas.
+    """
+    if not callable(replica_step):
+        raise InputError(f"replica_step: expected a function of (params, *shard), got a {type(replica_step).__name__}.")
+    if reduce not in REDUCTIONS:
+        raise InputError(f"reduce: expected {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, got {reduce!r}.")
+    case = case_of_functions(manual, params, batch, name or str(getattr(replica_step, "__name__", "replica_step")))
+    strategy = two_processors() if strategy is None else strategy
+    replicas = strategy.num_replicas_in_sync
+    cut = cut_of({key: np.asarray(array) for key, array in case.batch.items()}, shards, replicas)
+    if len(cut.sizes) != replicas:
+        raise InputError(f"shards: expected one for each of the {replicas} replicas, got {len(cut.sizes)}.")
+    return replace(case, reference=ReplicaStep(replica_step, cut, reduce, strategy), route="mirrored").run()

@@ -1,0 +1,308 @@
+"""Shrink a failing check: the smallest batch, widths and entries that still fail, as a script that runs alone.
+
+    smallest = gradtwin.shrink("xor")                             # a twin, or the name of one
+    smallest = gradtwin.shrink_gradients(manual, reference, params, x, t)
+    smallest.write("smallest.py")                                 # python smallest.py exits with status 1
+
+Every step must fail in the same way as the whole: the same verdict, blame and first wrong tensor. In this
+order: layer widths, where the twin can be had in others; rows of the batch; entries, set to zero; and
+what is left, rounded to few digits. One-hot targets, masks and other arrays of zeros and ones keep their
+entries, and so do distributions: they mean something together.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradtwin.checking.check import check, check_gradients
+from gradtwin.checking.shrink_script import Source, source_of_functions, source_of_twin, write_script
+from gradtwin.core.errors import InputError
+from gradtwin.core.precision import is_floating
+from gradtwin.core.report import Report
+from gradtwin.referee.inspection.operating_point import PER_EXAMPLE
+from gradtwin.twins import catalog
+from gradtwin.twins.twin import Batch, Twin
+from manual_grads import Array, Params
+
+CHECKS = 400
+"""After so many checks the smallest point so far is taken."""
+
+Point = tuple[Params, Batch]
+Ask = Callable[[Point], Report]
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest point found at which a check fails.
+
+    Attributes:
+        params: the parameters there.
+        batch: the batch's arrays there.
+        report: what the check says there.
+        checks: how many checks it took.
+    """
+
+    params: Params
+    batch: Batch
+    report: Report
+    checks: int
+    source: Callable[[], Source] = field(repr=False)
+
+    @property
+    def size(self) -> str:
+        """Say how small it is: "2 rows, 7 of 12 numbers not zero"."""
+        arrays = [np.asarray(a) for a in (*self.params.values(), *self.batch)]
+        rows = next((len(a) for a in self.batch if np.ndim(a)), None)
+        left, all_numbers = sum(np.count_nonzero(a) for a in arrays), sum(a.size for a in arrays)
+        counted = "" if rows is None else f"{rows} row{'s' if rows > 1 else ''}, "
+        return f"{counted}{left} of {all_numbers} numbers not zero"
+
+    def write(self, file: str | Path) -> Path:
+        """Write the script; it needs numpy, tensorflow, gradtwin and the functions where they are now.
+
+        Args:
+            file: where to; an earlier script of this kind is replaced, another file is not.
+
+        Raises:
+            InputError: another file is there, or the functions cannot be imported by a name.
+        """
+        return write_script(Path(file), self.source(), self.params, self.batch, self.report, self.size)
+
+
+@dataclass(frozen=True)
+class FixedPoint(Twin):
+    """A twin whose operating point is given, whatever the seed."""
+
+    fixed: Point = field(default=({}, ()))
+
+    def point(self, seed: int = 0) -> Point:
+        """Give the point."""
+        return self.fixed
+
+
+def at_point(twin: Twin, params: Params, batch: Batch) -> FixedPoint:
+    """Fix a twin's operating point.
+
+    Args:
+        twin: the twin.
+        params: its parameters there; zeros are left as they are.
+        batch: the batch's arrays there.
+    """
+    fields = {name: getattr(twin, name) for name in Twin.__dataclass_fields__}
+    return FixedPoint(**fields, fixed=(params, tuple(batch)))
+
+
+def shrink(
+    twin: Twin | str,
+    *,
+    dtype: str = "float64",
+    route: str = "tape",
+    seed: int = 0,
+    thorough: bool = False,
+    where: str | None = None,
+) -> Smallest:
+    """Find the smallest point at which the check of a twin still fails.
+
+    Args:
+        twin: a Twin, or the name of one.
+        dtype: as for `gradtwin.check`.
+        route: as for `gradtwin.check`.
+        seed: draws the point that is shrunk.
+        thorough: as for `gradtwin.check`.
+        where: how the script finds the twin, a name or `FILE.py:OBJECT`; looked for if not given.
+
+    Raises:
+        InputError: the check does not fail.
+    """
+    where = where or (twin if isinstance(twin, str) else None)
+    twin = catalog.get(twin) if isinstance(twin, str) else twin
+
+    def ask(point: Point) -> Report:
+        return check(at_point(twin, *point), dtype=dtype, route=route, seed=seed, thorough=thorough)
+
+    search = _Search(ask, twin.point(seed))
+    search.narrow(twin, seed)
+    return search.finish(lambda: source_of_twin(twin, where, dtype, route, thorough))
+
+
+def shrink_gradients(
+    manual: Callable[..., Any],
+    reference: Callable[..., Any],
+    params: Params,
+    *batch: Array,
+    route: str = "tape",
+) -> Smallest:
+    """Find the smallest params and batch at which `gradtwin.check_gradients` still fails.
+
+    Args:
+        manual: as for `gradtwin.check_gradients`.
+        reference: as for `gradtwin.check_gradients`.
+        params: where it fails.
+        *batch: where it fails.
+        route: as for `gradtwin.check_gradients`.
+
+    Raises:
+        InputError: the check does not fail.
+    """
+
+    def ask(point: Point) -> Report:
+        return check_gradients(manual, reference, point[0], *point[1], route=route)
+
+    search = _Search(ask, (dict(params), tuple(np.asarray(array) for array in batch)))
+    return search.finish(lambda: source_of_functions(manual, reference, route))
+
+
+# ---- the search ----------------------------------------------------------------------------------------
+
+
+class _Search:
+    """The smallest failing point so far, and the ways to a smaller one."""
+
+    def __init__(self, ask: Ask, point: Point) -> None:
+        self.ask = ask
+        self.point = point
+        self.report = self.failure = ask(point)
+        self.checks = 1
+        self.free = list(_free_slots(point))
+        if self.failure.agrees:
+            raise InputError(f"{self.failure.twin}: nothing to shrink, for the check does not fail.")
+
+    def finish(self, source: Callable[[], Source]) -> Smallest:
+        """Take out rows and numbers, and give what is left."""
+        self.drop_rows()
+        self.clear_entries()
+        self.round_numbers()
+        params, batch = self.point
+        return Smallest(params, batch, self.report, self.checks, source)
+
+    def fails(self, point: Point) -> bool:
+        """Keep a point, if it fails in the way of the first."""
+        if self.checks >= CHECKS:
+            return False
+        self.checks += 1
+        try:
+            report = self.ask(point)
+        except InputError:  # no point for this code
+            return False
+        if _way(report) != _way(self.failure):
+            return False
+        self.point, self.report = point, report
+        return True
+
+    def narrow(self, twin: Twin, seed: int) -> None:
+        """Give each layer the smallest width at which the check still fails."""
+        if twin.widths is None or twin.resize is None:
+            return
+        widths = list(twin.widths)
+        for layer, width in enumerate(widths):
+            for smaller in (1, 2, 3, 4, 8, 16, 64):
+                tried = [*widths[:layer], smaller, *widths[layer + 1 :]]
+                if smaller < width and self.fails(_point_of_widths(twin, tuple(tried), seed)):
+                    widths = tried
+                    break
+
+    def drop_rows(self) -> None:
+        """Find few rows that fail together, then leave out whichever is not needed."""
+        total = _row_count(self.point)
+        if total is None:
+            return
+        whole, size = self.point, 1
+        while size < total:
+            starts = range(0, total - size + 1, max(1, (total - size) // 4))
+            if any(self.fails(_with_rows(whole, np.arange(start, start + size))) for start in starts):
+                break
+            size *= 2
+        for row in range((_row_count(self.point) or 1) - 1, -1, -1):
+            count = _row_count(self.point) or 1
+            if count > 1 and row < count:
+                self.fails(_with_rows(self.point, np.delete(np.arange(count), row)))
+
+    def clear_entries(self) -> None:
+        """Set to zero what may be zero: whole arrays, then halves, down to single entries."""
+        for slot in self.free:
+            blocks = [np.flatnonzero(_array(self.point, slot))]
+            while blocks:
+                block = blocks.pop()
+                if block.size and not self.fails(_with_entries(self.point, slot, block, 0.0)) and block.size > 1:
+                    blocks += np.array_split(block, 2)[::-1]
+
+    def round_numbers(self) -> None:
+        """Write what is left with as few digits as will do."""
+        for slot in self.free:
+            array = _array(self.point, slot)
+            for digits in (1, 2, 3):
+                short = np.vectorize(lambda number, d=digits: float(f"{number:.{d}g}"))(array).astype(array.dtype)
+                if self.fails(_replaced(self.point, slot, short)):
+                    break
+
+
+def _way(report: Report) -> tuple[Any, ...]:
+    return report.agrees, report.verdict, report.blame, report.first_wrong, report.cause_id
+
+
+def _point_of_widths(twin: Twin, widths: tuple[int, ...], seed: int) -> Point:
+    """Draw the point of other widths; a resized twin is asked for its point only, for its sides are the built-in's."""
+    assert twin.resize is not None
+    return twin.resize(widths).point(seed)
+
+
+# ---- points --------------------------------------------------------------------------------------------
+
+Slot = tuple[str, Any]
+"""Which array: ("params", name) or ("batch", position)."""
+
+
+def _array(point: Point, slot: Slot) -> Array:
+    params, batch = point
+    return np.asarray(params[slot[1]] if slot[0] == "params" else batch[slot[1]])
+
+
+def _replaced(point: Point, slot: Slot, array: Array) -> Point:
+    params, batch = point
+    if slot[0] == "params":
+        return {**params, slot[1]: array}, batch
+    return params, tuple(array if i == slot[1] else other for i, other in enumerate(batch))
+
+
+def _with_entries(point: Point, slot: Slot, flat: Array, value: float) -> Point:
+    array = np.array(_array(point, slot))
+    array.flat[flat] = value
+    return _replaced(point, slot, array)
+
+
+def _row_count(point: Point) -> int | None:
+    """Count the rows of the first array of the batch that has any."""
+    return next((len(array) for array in point[1] if np.ndim(array)), None)
+
+
+def _with_rows(point: Point, rows: Array) -> Point:
+    """Keep some rows of every array that has one for each example."""
+    params, batch = point
+    count = _row_count(point)
+
+    def kept(array: Array) -> Array:
+        return array[rows] if np.ndim(array) and len(array) == count else array
+
+    return {k: kept(p) if k in PER_EXAMPLE else p for k, p in params.items()}, tuple(kept(a) for a in batch)
+
+
+def _free_slots(point: Point) -> Iterator[Slot]:
+    """Name the arrays whose entries mean nothing together, the batch first."""
+    params, batch = point
+    slots: list[Slot] = [("batch", i) for i in range(len(batch))] + [("params", name) for name in params]
+    for slot in slots:
+        array = _array(point, slot)
+        if is_floating(array) and array.size and not _means_something(array):
+            yield slot
+
+
+def _means_something(array: Array) -> bool:
+    """Whether these are zeros and ones, scaled masks, or distributions."""
+    few_values = array.size > 2 and np.unique(array).size <= 2
+    distributions = array.ndim == 2 and (array >= 0).all() and np.allclose(array.sum(axis=1), 1.0)
+    return bool(np.isin(array, (0.0, 1.0)).all() or few_values or distributions)
+
+

@@ -1,8 +1,0 @@
-"""The data the twins are trained on: loaders, and the small files that ship with them."""
-
-from gradtwin.datasets.csv_file import load_csv
-from gradtwin.datasets.dataset import Dataset
-from gradtwin.datasets.loading import NAMES, load
-from gradtwin.datasets.mnist import MnistNotFound, load_mnist
-
-__all__ = ["NAMES", "Dataset", "MnistNotFound", "load", "load_csv", "load_mnist"]

@@ -1,0 +1,1 @@
+"""Where a gradient is wrong, and why."""

@@ -1,0 +1,93 @@
+"""What is wrong, where a batch was cut: were right shards put together wrongly?"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradtwin.backend.replicas.replica_step import ReplicaStep
+from gradtwin.backend.replicas.sharded import Sharded, reduction_of
+from gradtwin.backend.tensorflow_side import ReferenceRun, differentiate
+from gradtwin.diagnosis.combination import Combination, Parts, combinations, diagnose_combination
+from gradtwin.diagnosis.diagnosis import Diagnosis
+from gradtwin.diagnosis.fit import Context
+from gradtwin.referee.evidence import ManualRun
+from gradtwin.referee.judge import Ruling
+from manual_grads import Params
+
+SLIPS_OF = {
+    "sum": ("summed_over_replicas", "one_replica"),
+    "mean": ("mean_of_means", "averaged_over_replicas", "one_replica"),
+    "none": ("summed_over_replicas", "mean_of_means", "averaged_over_replicas", "one_replica"),
+}
+"""What can come of each way to put a replica step's answers together."""
+
+
+def combined_wrongly(
+    reference: Any,
+    manual: Callable[..., ManualRun],
+    rulings: Sequence[Ruling],
+    ours: ManualRun,
+    theirs: ReferenceRun,
+    batch: Params,
+    context: Context,
+    *,
+    told: bool,
+) -> Diagnosis | None:
+    """Find out whether what is wrong is a wrong combination of the shards' right values.
+
+    Under suspicion is the side that may be data-parallel code: a stranger's replica step, or else the hand. The other
+    side is asked for each shard alone: the hand about a replica step, TensorFlow on one device about the hand.
+
+    Args:
+        reference: the check's reference; nothing is found where no batch was cut.
+        manual: `manual(params, *batch)`, the hand-written side.
+        rulings: the judgement of each tensor.
+        ours: what the hand gave on the whole batch.
+        theirs: what TensorFlow gave.
+        batch: the whole batch, by name.
+        context: the parameters, and what else is known.
+        told: whether the user said that the hand computes by these shards.
+    """
+    if not isinstance(reference, ReplicaStep | Sharded):
+        return None
+    side, other = ("reference", "manual") if isinstance(reference, ReplicaStep) else ("manual", "reference")
+    names = [r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != other]
+    parts = _parts(reference, manual, dict(context.params), batch, tuple(ours.gradients)) if names else None
+    if parts is None:
+        return None
+    values = {"manual": {**ours.gradients, "loss": ours.loss}, "reference": _with_zeros(ours, theirs)}
+    wrong, right = ({name: np.asarray(values[s][name]) for name in names} for s in (side, other))
+    return diagnose_combination(wrong, right, parts, _candidates(reference, parts, told), context, side)
+
+
+def _candidates(reference: Sharded | ReplicaStep, parts: Parts, told: bool) -> list[Combination]:
+    """Leave those combinations that can have come about; hand code that knows of no shards makes no multiple so."""
+    found = combinations(parts.sizes, parts.reduction)
+    if isinstance(reference, ReplicaStep):
+        return [slip for slip in found if slip.id in SLIPS_OF[reference.reduce]]
+    return [slip for slip in found if told or slip.multiple is None]
+
+
+def _with_zeros(ours: ManualRun, theirs: ReferenceRun) -> Params:
+    """Give TensorFlow's gradients and loss, zeros for what its loss does not depend on."""
+    zeros = {name: np.zeros_like(gradient) for name, gradient in ours.gradients.items()}
+    return zeros | {k: g for k, g in theirs.gradients.items() if g is not None} | {"loss": theirs.loss}
+
+
+def _parts(
+    reference: Any, manual: Callable[..., Any], params: Params, batch: Params, names: Sequence[str]
+) -> Parts | None:
+    """Ask the side that is not under suspicion for each shard alone; None where it does not add up itself."""
+    if isinstance(reference, ReplicaStep):
+        whole = manual(params, *batch.values())
+        runs = [manual(params, *shard.values()) for shard in reference.cut.shards(batch)]
+        reduction = reduction_of(np.asarray(whole.loss), [np.asarray(run.loss) for run in runs], reference.cut)
+        by_row: frozenset[str] = frozenset()
+    else:
+        runs = [differentiate(reference.inner, params, shard, names) for shard in reference.cut.shards(batch)]
+        reduction, by_row = reference.reduction, reference.by_row | {*reference.cut.arrays}
+    if reduction not in ("mean", "sum"):
+        return None
+    values = [{k: v for k, v in run.gradients.items() if v is not None} | {"loss": run.loss} for run in runs]
+    return Parts(reference.cut.sizes, reduction, tuple(values), by_row)

@@ -1,0 +1,1 @@
+"""How hand-written code behaves, and what an operating point cannot show."""

@@ -1,0 +1,305 @@
+"""Train both sides of a twin in lockstep: one start, the same batches and masks, two update rules."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradtwin.backend.tensorflow_side import resolve
+from gradtwin.core.blocks import blocks
+from gradtwin.core.errors import InputError
+from gradtwin.core.interrupts import stop_request
+from gradtwin.training.batches import Chunk, chunks, longest_chunk
+from gradtwin.training.evaluation import Score, accuracy, score
+from gradtwin.training.history import History, first_divergence
+from gradtwin.training.log import TrainingLog
+from gradtwin.training.manual_side import ManualTrainer
+from gradtwin.training.plan import Plan, make_plan
+from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.training.tensorboard.lockstep_board import SIDES, LockstepBoard
+from gradtwin.training.tensorboard.run_directories import run_name
+from gradtwin.twins import catalog
+from gradtwin.twins.datasets import Dataset
+from gradtwin.twins.twin import Batch, Twin
+from manual_grads import Array
+
+# The last two are known only where TensorBoard's files are written.
+GAPS = ("gap", "gap_ulp", "gap_relative")
+
+Progress = Callable[[int, int], None]
+Scores = dict[str, Score]
+
+
+def train(
+    twin: Twin | str,
+    *,
+    steps: int | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    logdir: str | Path | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    dtype: str = "float64",
+    optimizer: str | None = None,
+    keep: float | None = None,
+    data: Dataset | str | Path | None = None,
+    data_dir: str | Path | None = None,
+    progress: Progress | None = None,
+    log_every: int | None = None,
+    manual: Any = None,
+    variant: str = "",
+) -> History:
+    """Train both sides from one start and record how far they drift apart.
+
+    Every step evaluates first and updates afterwards. Both sides get the same batches (one permutation of
+    the rows an epoch, cut into batches, the last may be short) and the same dropout masks; each has its own
+    gradients and its own update rule. Ctrl-C ends the training after the step at hand.
+
+    Args:
+        twin: a twin or the name of a built-in one.
+        steps: how many updates; the twin's own number if None.
+        epochs: passes over the data, instead of steps.
+        learning_rate: the twin's own if None.
+        logdir: where TensorBoard's files go, `logdir/<twin>/<run>/manual` and `.../tensorflow`; none are
+            written if None.
+        batch_size: rows a step; the twin's own if None, all rows if that has none.
+        seed: draws start, batches and masks; None takes the source's own start, if there is one.
+        dtype: "float64" or "float32", of everything on both sides.
+        optimizer: "gd" or "adam"; the twin's own if None.
+        keep: the probability that dropout keeps a unit, where the twin has dropout; 1 switches it off.
+        data: a `Dataset`, the name of one, or a CSV file, instead of the twin's own.
+        data_dir: where MNIST lies.
+        progress: called with (steps done, steps) as the training goes on.
+        log_every: steps between two points of a curve; a hundredth of the steps if None.
+        manual: another manual side in place of the twin's own, such as a faulty variant.
+        variant: that side's name, which the run's name gets.
+
+    Returns:
+        What was recorded; see `History`.
+
+    Raises:
+        InputError: a setting is impossible, the data do not fit, or the log cannot be written.
+    """
+    twin = catalog.get(twin) if isinstance(twin, str) else twin
+    plan = make_plan(
+        twin, steps=steps, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed,
+        dtype=dtype, optimizer=optimizer, keep=keep, data=data, data_dir=data_dir, log_every=log_every,
+        manual=manual, variant=variant,
+    )  # fmt: skip
+    reference = resolve(twin.reference)
+    name = run_name(
+        learning_rate=plan.learning_rate, optimizer=plan.optimizer, steps=plan.steps, dtype=plan.dtype,
+        batch_size=plan.batch_size, keep=plan.keep, seed=plan.seed, variant=plan.variant,
+    )  # fmt: skip
+    board = None if logdir is None else LockstepBoard(plan, logdir, name, reference)
+    try:
+        # A learning rate too large ends in infinities; the history shows them, numpy need not warn of each.
+        with np.errstate(all="ignore"):
+            history = _Lockstep(plan, reference, board).run(progress, name)
+    except BaseException:
+        if board is not None:
+            board.abandon()
+        raise
+    if board is not None:
+        board.close()
+    return history
+
+
+def largest_differences(manual: Mapping[str, Array], tensorflow: Mapping[str, Array]) -> dict[str, Array]:
+    """Compare the parameters of both sides after each of several updates.
+
+    Args:
+        manual: each parameter after every update, stacked: [count, *shape].
+        tensorflow: the same names and shapes.
+
+    Returns:
+        For each parameter the largest |manual - tensorflow| after each update, [count] float64; NaN where
+        an entry is NaN or both are infinite.
+    """
+    return {name: _largest(manual[name], theirs) for name, theirs in tensorflow.items()}
+
+
+def _largest(ours: Array, theirs: Array) -> Array:
+    if len(ours) > 1:  # few entries, many updates
+        difference = ours - theirs
+        return np.abs(difference, out=difference).reshape(len(ours), -1).max(axis=1).astype(np.float64)
+    largest = np.zeros(1)
+    for one, two in blocks(ours, theirs):
+        difference = one - two
+        np.maximum(largest, np.abs(difference, out=difference).max(), out=largest)
+    return largest
+
+
+@dataclass
+class _Record:
+    """What is kept of every step, and of every logged step."""
+
+    losses: dict[str, list[Array]] = field(default_factory=lambda: {side: [np.empty(0)] for side in SIDES})
+    gaps: list[Array] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
+
+    def logged(self) -> dict[str, Any]:
+        table: dict[str, Any] = {"step": [point["step"] for point in self.points]}
+        for tag in ("loss", "accuracy"):
+            for side in SIDES:
+                table[f"{tag}_{side}"] = [point[side][tag] for point in self.points]
+        for key in GAPS:
+            names = self.points[0].get(key, ()) if self.points else ()
+            table[key] = {name: [point[key][name] for point in self.points] for name in names}
+        return table
+
+
+class _Lockstep:
+    """One training under way."""
+
+    def __init__(self, plan: Plan, reference: Callable[..., Any], board: LockstepBoard | None) -> None:
+        self.plan = plan
+        self.board = board
+        self.manual = ManualTrainer(plan.manual, plan.start, plan.optimizer, plan.learning_rate)
+        self.tensorflow = ReferenceTrainer(
+            reference,
+            plan.start,
+            optimizer=plan.optimizer,
+            learning_rate=plan.learning_rate,
+            looped=longest_chunk(plan) > 1,
+        )
+        self.log = TrainingLog(plan, board, self.manual, self.tensorflow)
+        self.record = _Record()
+        self.done = 0
+        self.test: Scores | None = None
+        self.tested_at: int | None = None
+        self._evaluate = {"manual": self.manual.evaluate, "tensorflow": self.tensorflow.evaluate}
+        starts = self.manual.params, self.tensorflow.params()
+        self._take_gaps(largest_differences(*({n: np.asarray(p)[None] for n, p in side.items()} for side in starts)))
+
+    def run(self, progress: Progress | None, name: str) -> History:
+        """Go through all chunks, or up to Ctrl-C, and sum up."""
+        try:
+            interrupted = self._go_through(progress)
+        except BaseException:
+            with suppress(InputError):  # the first error is the one to report
+                self.log.save()
+            raise
+        return self._sum_up(name, interrupted)
+
+    def _go_through(self, progress: Progress | None) -> bool:
+        rng = np.random.default_rng((self.plan.seed or 0, 1))
+        with stop_request() as asked_to_stop:
+            for chunk in chunks(self.plan, rng):
+                self._take(chunk)
+                if _tell(progress, self.done, self.plan.steps) or asked_to_stop():
+                    return True
+        return False
+
+    def _take(self, chunk: Chunk) -> None:
+        """Take a chunk's steps on both sides, compare them, and log what is due."""
+        point = self._look(chunk) if chunk.first % self.plan.log_every == 0 else None
+        losses, states = self.manual.advance(chunk)
+        their_losses, their_states = self.tensorflow.advance(chunk)
+        if point is not None:
+            point["manual"]["loss"], point["tensorflow"]["loss"] = float(losses[0]), float(their_losses[0])
+            self._log_point(point)
+        self.record.losses["manual"].append(losses)
+        self.record.losses["tensorflow"].append(np.array(their_losses, np.float64))
+        self._take_gaps(largest_differences(states, their_states))
+        self.done += chunk.count
+        if self.plan.batch_size is not None and self.done % self.plan.steps_per_epoch == 0:
+            self._test()
+        self.log.save_if_due()
+
+    def _take_gaps(self, differences: Mapping[str, Array]) -> None:
+        self.record.gaps.append(np.max(list(differences.values()), axis=0))
+        self.gaps = {name: float(values[-1]) for name, values in differences.items()}
+
+    # ---- looking at both sides without moving them -------------------------------------------------
+
+    def _look(self, chunk: Chunk) -> dict[str, Any]:
+        """Evaluate both sides on the batch to come, without dropout; log the state if due."""
+        batch = chunk.batch(0)
+        rows = batch[: len(self.plan.rows)]
+        values = {side: evaluate(rows) for side, evaluate in self._evaluate.items()}
+        self.log.state(self.done, batch, values)
+        self.log.remember()
+        twin = self.plan.twin
+        right = {side: accuracy(twin.task, values[side].get(twin.output), rows) for side in SIDES}
+        return {"step": self.done, "gap": self.gaps, **{side: {"accuracy": right[side]} for side in SIDES}}
+
+    def _test(self) -> None:
+        """Score both sides on the test set, once for each number of updates."""
+        if self.plan.test_rows is None or self.tested_at == self.done:
+            return
+        self.tested_at = self.done
+        self.test = self._scores(self.plan.test_rows)
+        self.log.scores(self.done, "test", self.test)
+
+    def _scores(self, rows: Batch) -> Scores:
+        return {side: score(self.plan.twin, evaluate, rows) for side, evaluate in self._evaluate.items()}
+
+    # ---- logging -----------------------------------------------------------------------------------
+
+    def _log_point(self, point: dict[str, Any]) -> None:
+        self.record.points.append(point)
+        self.log.point(point)
+
+    def _log_end(self, scores: Scores) -> None:
+        """Log the state after the last update."""
+        if self.plan.batch_size is None and self.plan.keep is None:
+            # Every step saw the whole training set: the end is one more point of the same curve.
+            last = {side: {"loss": found.loss, "accuracy": found.accuracy} for side, found in scores.items()}
+            self.log.remember()
+            self._log_point({"step": self.done, "gap": self.gaps, **last})
+        else:
+            self.log.scores(self.done, "train", scores)
+        self.log.end(self.done, scores, self.test)
+
+    # ---- the end -----------------------------------------------------------------------------------
+
+    def _sum_up(self, name: str, interrupted: bool) -> History:
+        plan, scores = self.plan, self._scores(self.plan.rows)
+        self._test()
+        self._log_end(scores)
+        gaps = np.concatenate(self.record.gaps)
+        return History(
+            twin=plan.twin.name,
+            run=self.board.directory.name if self.board else name,
+            dtype=plan.dtype,
+            learning_rate=plan.learning_rate,
+            steps=self.done,
+            manual=self._numbers("manual", scores),
+            tensorflow=self._numbers("tensorflow", scores),
+            gap=float(gaps[-1]),
+            diverged_at=first_divergence(gaps),
+            losses_manual=np.concatenate(self.record.losses["manual"]),
+            losses_tensorflow=np.concatenate(self.record.losses["tensorflow"]),
+            gaps=gaps,
+            predictions={side: scores[side].predictions for side in SIDES},
+            params={"manual": self.manual.params, "tensorflow": self.tensorflow.params()},
+            logged=self.record.logged(),
+            optimizer=plan.optimizer,
+            seed=plan.seed,
+            batch_size=plan.batch_size,
+            keep=plan.keep,
+            variant=plan.variant,
+            interrupted=interrupted,
+            directory=str(self.board.directory) if self.board else None,
+            note=plan.note,
+        )
+
+    def _numbers(self, side: str, scores: Scores) -> dict[str, float | None]:
+        numbers = {"loss": scores[side].loss, "accuracy": scores[side].accuracy}
+        if self.test is None:
+            return numbers
+        return numbers | {"test_loss": self.test[side].loss, "test_accuracy": self.test[side].accuracy}
+
+
+def _tell(progress: Progress | None, done: int, steps: int) -> bool:
+    """Report progress; say whether Ctrl-C came meanwhile."""
+    try:
+        if progress is not None:
+            progress(done, steps)
+    except KeyboardInterrupt:
+        return True
+    return False

@@ -1,0 +1,105 @@
+"""The page "HParams": every training as one row, its settings and where it ended.
+
+A row belongs to the run's own directory; its numbers are the scalars `final/...` there and in `manual` and
+`tensorflow` below it.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gradtwin.training.plan import DTYPES, OPTIMIZERS, Plan
+
+# What stands in the columns; whatever may be absent is a word, so that a column is of one kind. TensorBoard shows
+# those first that are said to differ, then the others in the order of the alphabet, five in all.
+NUMBERS = ("learning_rate", "steps")
+WORDS = ("twin", "optimizer", "seed", "dtype", "batch_size", "keep", "variant")
+SHOWN = ("twin", "learning_rate", "optimizer", "seed", "dtype")
+CHOICES = {"optimizer": OPTIMIZERS, "dtype": DTYPES}
+# The directory below the run, the tag, and the column's title.
+RESULTS = (
+    ("manual", "final/loss", "loss, manual"),
+    ("tensorflow", "final/loss", "loss, TensorFlow"),
+    ("manual", "final/accuracy", "accuracy, manual"),
+    ("tensorflow", "final/accuracy", "accuracy, TensorFlow"),
+    ("", "final/gap", "largest gap"),
+    ("", "final/gap_ulp", "largest gap, log10(1 + ulp)"),
+)
+
+
+def settings(plan: Plan) -> dict[str, str | float]:
+    """Name the settings of a training, absent ones by a word."""
+    return {
+        "twin": plan.twin.name,
+        "learning_rate": plan.learning_rate,
+        "optimizer": plan.optimizer,
+        "steps": plan.steps,
+        "seed": "the twin's own" if plan.seed is None else str(plan.seed),
+        "dtype": plan.dtype,
+        "batch_size": "all rows" if plan.batch_size is None else str(plan.batch_size),
+        "keep": "no dropout" if plan.keep is None else f"{plan.keep:g}",
+        "variant": plan.variant or "none",
+    }
+
+
+def start(plan: Plan, row: str) -> list[Any]:
+    """Open a row.
+
+    Args:
+        plan: what is trained.
+        row: the row's title, by which rows of equal settings are told apart.
+
+    Returns:
+        The columns, which are the same in every run, and the row.
+    """
+    return opened(settings(plan), row, _columns())
+
+
+def opened(settings: Mapping[str, str | float], row: str, columns: Any) -> list[Any]:
+    """Open a row of any settings; `columns` is the same in every row that stands beside it."""
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    info = plugin_data_pb2.SessionStartInfo(group_name=row, start_time_secs=time.time())
+    for name, value in settings.items():
+        if isinstance(value, str):
+            info.hparams[name].string_value = value
+        else:
+            info.hparams[name].number_value = value
+    return [
+        _value("experiment", plugin_data_pb2.HParamsPluginData(experiment=columns)),
+        _value("session_start_info", plugin_data_pb2.HParamsPluginData(session_start_info=info)),
+    ]
+
+
+def end(succeeded: bool) -> Any:
+    """Close the row."""
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+    status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE
+    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    return _value("session_end_info", plugin_data_pb2.HParamsPluginData(session_end_info=info))
+
+
+def _columns() -> Any:
+    from tensorboard.plugins.hparams import api_pb2
+
+    kinds = dict.fromkeys(WORDS, api_pb2.DATA_TYPE_STRING) | dict.fromkeys(NUMBERS, api_pb2.DATA_TYPE_FLOAT64)
+    columns = [api_pb2.HParamInfo(name=name, type=kind, differs=name in SHOWN) for name, kind in kinds.items()]
+    for column in columns:
+        column.domain_discrete.extend(CHOICES.get(column.name, ()))
+    return api_pb2.Experiment(
+        hparam_infos=columns,
+        metric_infos=[
+            api_pb2.MetricInfo(name=api_pb2.MetricName(group=group, tag=tag), display_name=title)
+            for group, tag, title in RESULTS
+        ],
+    )
+
+
+def _value(tag: str, content: Any) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import metadata
+
+    return Summary.Value(
+        tag=f"_hparams_/{tag}", tensor=metadata.NULL_TENSOR, metadata=metadata.create_summary_metadata(content)
+    )

@@ -1,0 +1,1 @@
+"""What a pair is: the catalogue, pairs of users, their data and their starts."""
