@@ -148,7 +148,7 @@ def test_a_damaged_part_is_one_line_and_exit_2(without_ray: Any, capsys: pytest.
 
 def test_the_command_line_declares_the_sweep_without_loading_it() -> None:
     """`gradtwin --help` loads no Ray, no pyarrow and nothing of the sweep but its options."""
-    command = [sys.executable, "-c", "import sys; from gradtwin import cli; print(*sorted(sys.modules))"]
+    command = [sys.executable, "-c", "import sys; from gradtwin.commands import cli; print(*sorted(sys.modules))"]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"ray", "pyarrow", "tensorflow", "gradtwin.sweep.driver"}
     assert "gradtwin.commands.sweep" in loaded

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.gradtwin.backend.replicas.mean_square import mean_square, rows
 
 from gradtwin import InputError, check_data_parallel
+from tests.gradtwin.backend.replicas.mean_square import mean_square, rows
 
 PARAMS, X, Y = rows(5)
 

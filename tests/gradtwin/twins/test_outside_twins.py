@@ -102,7 +102,8 @@ def test_a_declared_twin_is_checked_by_its_name(site: Path, capsys: pytest.Captu
 def test_list_shows_it_and_tensorflow_stays_out(tmp_path: Path) -> None:
     """In a fresh process, with the reference named by a string."""
     install(tmp_path, "tanh = tanh_twin:TWIN")
-    code = "import sys; from gradtwin import cli; cli.run(['list', '--json']); sys.exit('tensorflow' in sys.modules)"
+    code = "import sys; from gradtwin.commands import cli; cli.run(['list', '--json']); "
+    code += "sys.exit('tensorflow' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from tests.gradtwin.backend.replicas.mean_square import mean_square, mean_square_reference, rows
 
 from gradtwin import InputError, check, check_gradients
-from gradtwin.backend.replicas import workers
+from gradtwin.backend.replicas import processes
+from tests.gradtwin.backend.replicas.mean_square import mean_square, mean_square_reference, rows
 
 # A process that says it is ready and then behaves as the test wants; without TensorFlow it starts at once.
 FAKE = """
 import os, queue, threading, time
 from multiprocessing.connection import Connection
-from gradtwin.backend.replicas import worker
+from gradtwin.backend.replicas import serving
 connection = Connection({{}})
-threading.Thread(target=worker._listen, args=(connection, queue.SimpleQueue()), daemon=True).start()
+threading.Thread(target=serving._listen, args=(connection, queue.SimpleQueue()), daemon=True).start()
 connection.send(("ready", None))
 {then}
 """
@@ -36,7 +36,7 @@ def raises_elsewhere(params, x, y):
 
 def pids():
     """Name the processes that wait for questions."""
-    return [worker.process.pid for worker in workers._workers.workers]
+    return [worker.process.pid for worker in processes._workers.workers]
 
 
 def is_gone(pid):
@@ -74,16 +74,16 @@ def test_two_processes_give_the_hand_gradient_and_end_when_one_refuses():
         assert "\n" not in str(caught.value)
         assert pids() == [] and all(is_gone(pid) for pid in started)
     finally:
-        workers._workers.end()
+        processes._workers.end()
 
 
 @pytest.fixture
 def fake(monkeypatch):
     """Give a function that starts two processes of this sort and asks them something."""
-    pool = workers.Workers()
+    pool = processes.Workers()
 
     def ask(then):
-        monkeypatch.setattr(workers, "SERVE", FAKE.format(then=then))
+        monkeypatch.setattr(processes, "SERVE", FAKE.format(then=then))
         try:
             pool.ask(("question",))
         finally:
@@ -101,7 +101,7 @@ def test_a_process_that_dies_is_told_with_its_last_words(fake):
 
 def test_a_process_that_hangs_is_ended_in_time(fake, monkeypatch):
     """The time is bounded; here to half a second."""
-    monkeypatch.setattr(workers, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(processes, "ANSWER_SECONDS", 0.5)
     with pytest.raises(InputError, match="did not compute the gradients within 0.5 seconds"):
         fake("time.sleep(600)")
 
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_both_processes(fake, monkeypatch):
     waits = iter([multiprocessing.connection.wait] * 2)
 
     def wait(connections, timeout):
-        if (real := next(waits, None)) is None or timeout < workers.START_SECONDS - 60:
+        if (real := next(waits, None)) is None or timeout < processes.START_SECONDS - 60:
             raise KeyboardInterrupt
         return real(connections, timeout)
 
@@ -124,9 +124,9 @@ def test_processes_end_with_the_one_that_asks_even_when_it_is_killed():
     """kill -9 leaves it no time to end them; they notice that their connection is closed."""
     then = "time.sleep(600)"
     code = f"""
-from gradtwin.backend.replicas import workers
-workers.SERVE = {FAKE.format(then=then)!r}
-pool = workers.Workers()
+from gradtwin.backend.replicas import processes
+processes.SERVE = {FAKE.format(then=then)!r}
+pool = processes.Workers()
 pool._start()
 print(*(worker.process.pid for worker in pool.workers), flush=True)
 pool.ask(("question",))
@@ -164,4 +164,4 @@ def test_a_script_that_asks_again_when_it_is_imported_is_told_to_guard_its_call(
     """As multiprocessing has it: the other processes import the script."""
     monkeypatch.setenv("GRADTWIN_IN_A_WORKER", "1")
     with pytest.raises(InputError, match="put the call under `if __name__ == '__main__':`"):
-        workers.Workers().ask(("question",))
+        processes.Workers().ask(("question",))

@@ -44,7 +44,8 @@ def test_a_users_own_time_for_threads_is_kept(monkeypatch: pytest.MonkeyPatch) -
 def test_the_command_line_says_it_before_numpy_is_loaded() -> None:
     """Later it would be too late: OpenBLAS reads it when it starts."""
     program = (
-        "import sys; from gradtwin import chatter, cli; sys.argv = ['gradtwin', '--version']\n"
+        "import sys; from gradtwin.commands import cli; from gradtwin.core import chatter\n"
+        "sys.argv = ['gradtwin', '--version']\n"
         "chatter.let_idle_threads_sleep = cli.let_idle_threads_sleep = lambda: print('numpy' in sys.modules)\n"
         "cli.main()"
     )

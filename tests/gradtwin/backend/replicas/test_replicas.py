@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.gradtwin.backend.replicas.mean_square import mean_square, mean_square_reference, rows
 
 from gradtwin import InputError, Twin, check, check_gradients
 from gradtwin.backend import tensorflow_side
@@ -15,6 +14,7 @@ from gradtwin.backend.replicas.routes import has_examples
 from gradtwin.faults.catalogue import small
 from gradtwin.twins import catalog
 from manual_grads.networks import xor
+from tests.gradtwin.backend.replicas.mean_square import mean_square, mean_square_reference, rows
 
 NETWORKS = [name for name in catalog.names() if not name.startswith("node_") and name != "gates"]
 

@@ -322,7 +322,7 @@ def test_a_second_run_gets_a_directory_of_its_own(tmp_path):
 
 def test_two_trainings_at_once_do_not_mix(tmp_path):
     """Two processes with equal settings, started together into one directory: a run each, whole and equal."""
-    code = f"from gradtwin import training; training.train('xor', steps=60, log_every=20, logdir={str(tmp_path)!r})"
+    code = f"import gradtwin; gradtwin.train('xor', steps=60, log_every=20, logdir={str(tmp_path)!r})"
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [process.wait(120) for process in processes] == [0, 0]
     runs = sorted((tmp_path / "xor").iterdir())
@@ -416,7 +416,7 @@ def test_a_second_ctrl_c_acts_at_once(tmp_path):
 def test_kill_9_leaves_files_that_can_be_read(tmp_path):
     """A process killed in the midst of training: all points are there but those of the last third of a second."""
     code = (
-        "from gradtwin import training; "
+        "from gradtwin.training import lockstep as training; "
         f"training.train('xor', steps=10**7, log_every=50, logdir={str(tmp_path)!r}, "
         "progress=lambda done, steps: print(done, flush=True))"
     )
