@@ -5,6 +5,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gradtwin.core.notebook import draw_with
+
 if TYPE_CHECKING:
     from gradtwin.backend.keras_side import keras_params, keras_reference
     from gradtwin.checking.check import check, check_gradients
@@ -66,6 +68,15 @@ __all__ = [
     "train",
     "twin_files",
 ]
+
+
+def _drawn(record: Any) -> str:
+    from gradtwin.reporting.notebook import html_of
+
+    return html_of(record)
+
+
+draw_with(_drawn)  # a Report, a History or a Twin in a notebook
 
 
 def __getattr__(name: str) -> Any:

@@ -45,7 +45,7 @@ from gradtwin.checking.custom_gradient_runs import (
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import cast
 from gradtwin.core.report import Report, TensorReport, Worst, shape_text
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulps_apart
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulps_apart
 from gradtwin.core.user_code import described, told_as_theirs
 from gradtwin.diagnosis.cause import Context, name_cause
 from gradtwin.referee import witnesses
@@ -298,7 +298,7 @@ def _filled(gradient: Array | None, tensor: Array) -> Array:
 def _misfit(name: str, gradient: Array | None, problem: Problem) -> TensorReport:
     assert gradient is not None
     worst = Worst((0,) * gradient.ndim, float(gradient.flat[0]), float("nan"))
-    return TensorReport(name, gradient.shape, problem.dtype, "disagree", float("inf"), QUICK_ULPS, worst)
+    return TensorReport(name, gradient.shape, problem.dtype, "disagree", float("inf"), AGREE_ULPS, worst)
 
 
 # ---- the two ways to judge -----------------------------------------------------------------------------
@@ -459,4 +459,4 @@ def _differ(one: Array | None, two: Array | None) -> bool:
         return known is not None and bool(np.any(known))
     if one.shape != two.shape:
         return True
-    return bool(ulps_apart(one, two, str(one.dtype), scale=scale_of(one, two)).max() > QUICK_ULPS)
+    return bool(ulps_apart(one, two, str(one.dtype), scale=scale_of(one, two)).max() > AGREE_ULPS)

@@ -22,7 +22,7 @@ from gradtwin.core.blocks import all_finite
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import cast, eps, is_floating, is_low, largest
 from gradtwin.core.report import Report, TensorReport, Worst, label
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp, ulps_apart
 from gradtwin.referee.evidence import Asked, Evidence
 from gradtwin.referee.judge import COMPARABLE, Ruling, gravest
 from gradtwin.tracing.bfloat16_arrays import kept_bfloat16
@@ -173,9 +173,9 @@ def _rounding(formula_row: TensorReport, both: _Both, formula: Report) -> Ruling
     worse = errors[0] if ours >= others else errors[1]
     index = tuple(int(i) for i in np.unravel_index(np.argmax(worse), worse.shape))
     worst = Worst(index, float(v.hand[index]), float(v.theirs[index]), float(v.right[ours < others][index]))
-    bound = QUICK_ULPS
+    bound = AGREE_ULPS
     if bound < max(ours, others) < np.inf and verdict != "disagree":
-        bound = max(bound, QUICK_ULPS * _largest_term(both.wide_evidence, name) / scale)
+        bound = max(bound, AGREE_ULPS * _largest_term(both.wide_evidence, name) / scale)
     row = TensorReport(name, np.shape(v.hand), dtype, verdict, max(ours, others), bound, worst, scale)
     if not all(np.isfinite(a).all() for a in v.right):
         return Ruling(row)  # the formula's report says what there is to say
@@ -247,11 +247,11 @@ def _without_formula(case: "Case", low: Asked, why: str) -> Report:
         scale = scale_of(v.hand, np.asarray(v.theirs))
         error = float(errors[index])
         rows.append(
-            TensorReport(name, np.shape(v.hand), case.dtype, "undecidable", error, QUICK_ULPS, worst, scale)
+            TensorReport(name, np.shape(v.hand), case.dtype, "undecidable", error, AGREE_ULPS, worst, scale)
         )
-    share = 100 * QUICK_ULPS * ulp(1.0, case.dtype)
+    share = 100 * AGREE_ULPS * ulp(1.0, case.dtype)
     note = (
-        f"The formula could not be judged, for {why.rstrip('.')}. In {case.dtype} alone {QUICK_ULPS:g} ulp are up to "
+        f"The formula could not be judged, for {why.rstrip('.')}. In {case.dtype} alone {AGREE_ULPS:g} ulp are up to "
         f"{share:.0f} % of a value: write the code so that it computes in the dtype it is given."
     )
     report = Report(

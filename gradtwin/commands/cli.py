@@ -433,7 +433,7 @@ def _checks(
 
 def _with_examples(twins: "dict[str, Twin]") -> "dict[str, Twin]":
     """Leave out, of all twins, those whose batch has no examples to cut, and say which."""
-    from gradtwin.backend.replicas.routes import has_examples
+    from gradtwin.commands.examples import has_examples
 
     kept = {target: twin for target, twin in twins.items() if has_examples(twin)}
     print(f"No batch of examples to cut, so left out: {', '.join(name for name in twins if name not in kept)}.\n")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradtwin.core.blocks import blocks
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp
 from manual_grads import Array
 
 
@@ -63,7 +63,7 @@ def compare(a: Array, b: Array, dtype: str, *, scale: float | None = None) -> Co
     scale = own_scale if scale is None else scale
     unit = ulp(scale, dtype)
     error = largest / unit
-    beyond = 0 if error <= QUICK_ULPS else _count_beyond(a, b, QUICK_ULPS * unit)
+    beyond = 0 if error <= AGREE_ULPS else _count_beyond(a, b, AGREE_ULPS * unit)
     return Comparison(error, tuple(map(int, np.unravel_index(place, np.shape(a)))), beyond, finite, scale)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradtwin.core.errors import Disagreement
+from gradtwin.core.notebook import ShownInNotebooks
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class TensorReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(ShownInNotebooks):
     """The outcome of a check.
 
     Attributes:
@@ -123,11 +124,6 @@ class Report:
         """Raise `Disagreement`, with the report as its text, unless the sides agree."""
         if not self.agrees:
             raise Disagreement(str(self))
-
-    def _repr_html_(self) -> str:
-        from gradtwin.reporting.notebook import report_html
-
-        return report_html(self)
 
     def __str__(self) -> str:
         return "\n".join([_headline(self), *_table(self), *failure_lines(self), *self.notes])

@@ -2,7 +2,7 @@
 
 One rule serves every tensor of every twin, and it knows neither the network nor its size: two sides that
 compute one formula in one precision differ by a few units in the last place (ulp) of the tensor's largest
-magnitude. `QUICK_ULPS` of them settle a comparison at once. What lies beyond is not condemned, but looked
+magnitude. `AGREE_ULPS` of them settle a comparison at once. What lies beyond is not condemned, but looked
 into: `gradtwin.referee.judge` measures both sides' rounding there and calls the witnesses.
 
 Because every quantity is relative to the tensor's own magnitude, a loss multiplied by 1e-6 or by 1e6 is
@@ -14,7 +14,7 @@ import numpy as np
 from gradtwin.core.precision import spacing
 from manual_grads import Array
 
-QUICK_ULPS = 64.0
+AGREE_ULPS = 64.0
 
 
 def scale_of(*arrays: Array) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.core.report import Report
-from gradtwin.core.tolerance import QUICK_ULPS
+from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.core.user_code import told_as_theirs
 from gradtwin.explanation.chain import Chain
 from gradtwin.explanation.example import Example, drawn, in_training
@@ -100,6 +100,6 @@ def first_seen(backward: tuple[Step, ...]) -> str | None:
     """Find the first step, from the loss backwards, whose own error is beyond rounding."""
     for step in backward:
         error = step.error_ulps if step.own_error_ulps is None else step.own_error_ulps
-        if error is not None and not error <= QUICK_ULPS:
+        if error is not None and not error <= AGREE_ULPS:
             return step.name
     return None

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradtwin.core.report import label, shape_text
-from gradtwin.core.tolerance import QUICK_ULPS
+from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.explanation.steps import Entry, Explanation, FaultStory, Step
 
 NUMBERS = 16  # columns for a number of ten digits
@@ -189,7 +189,7 @@ def _ulps(error: float | None) -> str:
 def _remark(step: Step, fault: FaultStory) -> str:
     """Say whether a step is wrong by itself, or only computed from what is."""
     wrong = step.verdict not in ("", "agree", "rounding")
-    own = wrong if step.own_error_ulps is None else not step.own_error_ulps <= QUICK_ULPS
+    own = wrong if step.own_error_ulps is None else not step.own_error_ulps <= AGREE_ULPS
     if step.name == fault.first_seen:
         return "wrong: first seen here"
     return "wrong here too" if own else "inherited" if wrong else ""

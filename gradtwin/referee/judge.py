@@ -1,6 +1,6 @@
 """The judgement: does each tensor agree, were digits lost, is it a kink, or is a formula wrong, and whose.
 
-Most tensors are settled at once, by `QUICK_ULPS`. For the others the two sides are asked again:
+Most tensors are settled at once, by `AGREE_ULPS`. For the others the two sides are asked again:
 
 1. The hand-written code runs in long double. Its distance from its own float64 (or float32) value is the
    hand's rounding; TensorFlow's distance from it is TensorFlow's rounding, if the hand's formula is right.
@@ -13,7 +13,7 @@ Most tensors are settled at once, by `QUICK_ULPS`. For the others the two sides 
    would not do: where units saturate both precisions lose everything.)
 5. An intermediate cannot be moved by itself; it is judged as the parameters and inputs behind it were, or,
    where those agree, by the tame points.
-6. Digits lost to a cancellation that no order of summation avoids are nobody's fault: within `QUICK_ULPS`
+6. Digits lost to a cancellation that no order of summation avoids are nobody's fault: within `AGREE_ULPS`
    of the gradient's largest summand the two sides agree.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 from gradtwin.backend.tensorflow_side import ReferenceRun
 from gradtwin.core.comparison import compare, entries_beyond, largest_entries
 from gradtwin.core.report import TensorReport, Worst
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp, ulps_apart
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp, ulps_apart
 from gradtwin.referee.evidence import Evidence, ManualRun
 from manual_grads import Array
 
@@ -87,7 +87,7 @@ def _confirmed_by_witness(evidence: Evidence, ruling: Ruling, hand: Array) -> Ru
     if testimony is None or testimony.witness != "complex step":
         return ruling
     worst = Worst(index, float(hand[index]), float(hand[index]), testimony.value)
-    slack = 4 * testimony.uncertainty + COMPARABLE * QUICK_ULPS * ulp(row.scale, evidence.dtype)
+    slack = 4 * testimony.uncertainty + COMPARABLE * AGREE_ULPS * ulp(row.scale, evidence.dtype)
     if abs(worst.manual - testimony.value) <= slack:
         return ruling
     note = f"d{row.name}: both sides agree on a value that the complex step of the forward contradicts."
@@ -100,7 +100,7 @@ def _judge_loss(evidence: Evidence, manual: Array, reference: Array) -> Ruling:
         return _judge_lost_loss(evidence, row, manual) if row.verdict == "undecidable" else Ruling(row)
     size, noise = evidence.loss_scales
     unit = max(ulp(size, evidence.dtype), noise)
-    bound = QUICK_ULPS * unit / ulp(scale_of(manual, reference), evidence.dtype)
+    bound = AGREE_ULPS * unit / ulp(scale_of(manual, reference), evidence.dtype)
     if row.error_ulps <= bound:
         return Ruling(replace(row, verdict="agree", bound_ulps=bound))
     return Ruling(row, "forward", "The two losses differ, so their gradients are not comparable.")
@@ -126,10 +126,10 @@ def _quick(name: str, manual: ManualRun, reference: ReferenceRun) -> Ruling:
 def _row(name: str, manual: Array, reference: Array, dtype: str) -> TensorReport:
     """Compare one tensor by the quick rule: at most 64 ulp of its largest magnitude."""
     found = compare(manual, reference, dtype)
-    verdict = "undecidable" if not found.finite else "agree" if found.error_ulps <= QUICK_ULPS else "disagree"
+    verdict = "undecidable" if not found.finite else "agree" if found.error_ulps <= AGREE_ULPS else "disagree"
     worst = Worst(found.index, float(manual[found.index]), float(reference[found.index]))
     return TensorReport(
-        name, manual.shape, dtype, verdict, found.error_ulps, QUICK_ULPS, worst, found.scale, found.beyond
+        name, manual.shape, dtype, verdict, found.error_ulps, AGREE_ULPS, worst, found.scale, found.beyond
     )
 
 
@@ -147,9 +147,9 @@ def _look_into(
     scale = scale_of(hand, theirs)
     noise = compare(hand, extended, evidence.dtype, scale=scale).error_ulps
     theirs_off = ulps_apart(theirs, extended, evidence.dtype, scale=scale)
-    if theirs_off.max() <= QUICK_ULPS:
-        if noise <= QUICK_ULPS:  # both are near the long double's value, on opposite sides of it
-            return Ruling(replace(row, verdict="agree", bound_ulps=2 * QUICK_ULPS))
+    if theirs_off.max() <= AGREE_ULPS:
+        if noise <= AGREE_ULPS:  # both are near the long double's value, on opposite sides of it
+            return Ruling(replace(row, verdict="agree", bound_ulps=2 * AGREE_ULPS))
         return _lost(evidence, row, noise, None if noise <= _carried_ulps(evidence, row) else "manual")
     if theirs_off.max() <= COMPARABLE * noise:
         row, blame = _farther_from_witness(evidence, row)
@@ -191,7 +191,7 @@ def _within_summands(evidence: Evidence, row: TensorReport) -> bool:
 
 
 def _summand_bound(evidence: Evidence, row: TensorReport) -> float:
-    return QUICK_ULPS * max(1.0, evidence.largest_summands.get(row.name, 0.0) / row.scale)
+    return AGREE_ULPS * max(1.0, evidence.largest_summands.get(row.name, 0.0) / row.scale)
 
 
 def _two_against_one(
@@ -202,7 +202,7 @@ def _two_against_one(
     votes, worst = [], row.worst
     for flat in flagged:
         index = tuple(int(i) for i in np.unravel_index(flat, apart.shape))
-        if apart[index] <= QUICK_ULPS:
+        if apart[index] <= AGREE_ULPS:
             break
         testimony = evidence.testify(row.name, index)
         if testimony is None:
@@ -257,7 +257,7 @@ def _close_elsewhere(evidence: Evidence, name: str) -> bool:
     """
     for (manual, reference), noise in zip(evidence.companions, evidence.tame_noise, strict=True):
         theirs = reference.gradients[name]
-        bound = min(TAME, QUICK_ULPS + COMPARABLE * noise[name])
+        bound = min(TAME, AGREE_ULPS + COMPARABLE * noise[name])
         if theirs is None or compare(manual.gradients[name], theirs, "float64").error_ulps > bound:
             return False
     return True
@@ -296,7 +296,7 @@ def is_kink(evidence: Evidence, name: str, ours: Array, theirs: Array) -> bool:
     differ, a jump that is no lower when the neighbours come a hundred times nearer; and neither value lies
     outside its range.
     """
-    flagged = entries_beyond(ours, theirs, QUICK_ULPS * ulp(scale_of(ours, theirs), evidence.dtype))
+    flagged = entries_beyond(ours, theirs, AGREE_ULPS * ulp(scale_of(ours, theirs), evidence.dtype))
     if evidence.is_large and flagged.size > MOST_AT_A_KINK:
         return False
     here, there = (np.ravel(side)[flagged].astype(np.float64) for side in (ours, theirs))
@@ -309,7 +309,7 @@ def is_kink(evidence: Evidence, name: str, ours: Array, theirs: Array) -> bool:
                 return False
             found = compare(both[0], both[1], "float64")
             apart, unit = found.error_ulps * ulp(found.scale, "float64"), ulp(scale_of(both[0]), "float64")
-            if not apart <= max(QUICK_ULPS * unit, NEGLIGIBLE * gap.max()):
+            if not apart <= max(AGREE_ULPS * unit, NEGLIGIBLE * gap.max()):
                 return False
             far.append(np.ravel(both[0])[flagged])
             near.append(np.ravel(ours_near.gradients[name])[flagged])

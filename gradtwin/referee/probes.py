@@ -12,7 +12,7 @@ import numpy as np
 
 from gradtwin.core.precision import is_floating
 from gradtwin.core.report import TensorReport, Worst
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp
 from gradtwin.referee import witnesses
 from manual_grads import Array
 
@@ -93,7 +93,7 @@ def testify(
     again = float(np.asarray(loss(moved)).imag) / LONGER_STEP
     apart = abs(again - testimony.value)
     plain = sum(_one_sided(loss, point, name, direction)) / 2
-    noise = QUICK_ULPS * float(np.finfo(np.float64).eps) * abs(float(loss(point))) / STEP
+    noise = AGREE_ULPS * float(np.finfo(np.float64).eps) * abs(float(loss(point))) / STEP
     same = apart <= SAME * abs(testimony.value)
     if not (same and abs(plain - testimony.value) <= PLAINLY * abs(testimony.value) + noise):
         return witnesses.ridders(loss, point, name, direction)
@@ -120,7 +120,7 @@ def judge_by_probes(
         between the one-sided derivatives.
     """
     worst = Worst((0,) * ours.ndim, float(ours.flat[0]), float("nan"))
-    row = TensorReport(name, ours.shape, dtype, "undecidable", float("inf"), QUICK_ULPS, worst)
+    row = TensorReport(name, ours.shape, dtype, "undecidable", float("inf"), AGREE_ULPS, worst)
     scale = scale_of(ours, *_entries(probes))
     rows = [_judge_probe(row, ours, wider, one, scale, usual) for one in probes]
     order = ("agree", "kink", "rounding", "undecidable", "disagree")
@@ -133,16 +133,16 @@ def _judge_probe(
     unit = ulp(scale, row.dtype) * float(np.abs(one.direction).sum())
     mine = one.component(ours)
     error = abs(mine - one.value) if np.isfinite(ours).all() else np.inf
-    slack = max(QUICK_ULPS * unit, 8 * one.uncertainty)
-    unsure = 8 * one.uncertainty > max(CERTAIN * scale, QUICK_ULPS * unit)
-    if error <= QUICK_ULPS * unit or (error <= slack and not unsure):
+    slack = max(AGREE_ULPS * unit, 8 * one.uncertainty)
+    unsure = 8 * one.uncertainty > max(CERTAIN * scale, AGREE_ULPS * unit)
+    if error <= AGREE_ULPS * unit or (error <= slack and not unsure):
         verdict = "agree"
     elif one.allows(mine):
         verdict = "kink"
     elif error <= slack:
         verdict = "undecidable"
     else:
-        lost = error <= QUICK_ULPS * ulp(usual, row.dtype) * float(np.abs(one.direction).sum())
+        lost = error <= AGREE_ULPS * ulp(usual, row.dtype) * float(np.abs(one.direction).sum())
         right = wider is not None and abs(one.component(wider) - one.value) <= slack
         verdict = "rounding" if lost or right else "disagree"
     worst = Worst(one.index, mine, one.value, one.value)

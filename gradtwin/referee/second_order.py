@@ -20,7 +20,7 @@ import numpy as np
 
 from gradtwin.backend.tensorflow_side import directional_derivative, hessian_vector_products, resolve
 from gradtwin.core.precision import cast
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp
 from gradtwin.referee.inspection.operating_point import PER_EXAMPLE, examples
 from gradtwin.referee.witnesses import STEP
 from gradtwin.twins import catalog
@@ -165,7 +165,7 @@ class _Side:
         exact = hessian_vector_products(forward, self.params, self.batch, direction)
         coarse = hessian_vector_products(forward, *(cast(a, np.float32) for a in (self.params, self.batch, direction)))
         noise = {n: FLOAT32_TO_FLOAT64 * _gap(coarse[n], exact[n]) for n in direction}
-        return exact, {n: QUICK_ULPS * (ulp(scale_of(exact[n]), "float64") + noise[n]) for n in direction}
+        return exact, {n: AGREE_ULPS * (ulp(scale_of(exact[n]), "float64") + noise[n]) for n in direction}
 
     # ---- ∇L · v ----------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class _Side:
         """Compare the hand gradient along a direction with TensorFlow's forward mode."""
         v = self.draw_direction(rng)
         theirs = directional_derivative(resolve(self.twin.reference), self.params, self.batch, v)
-        bound = sum(QUICK_ULPS * ulp(scale_of(self.gradients[n]), "float64") * v[n].size for n in v)
+        bound = sum(AGREE_ULPS * ulp(scale_of(self.gradients[n]), "float64") * v[n].size for n in v)
         return _row("forward_mode", "all", abs(_contracted(v, self.gradients) - theirs), bound)
 
     # ---- one example at a time -------------------------------------------------------------------
@@ -212,11 +212,11 @@ def _contracted(direction: Mapping[str, Array], gradients: Mapping[str, Array]) 
 def _summed_row(name: str, whole: Array, parts: list[Array]) -> PropertyRow:
     """Compare with the sum, whose rounding is that of its largest terms added up without their signs."""
     scale = scale_of(np.abs(parts).sum(axis=0))
-    return _row("per_example", name, np.abs(np.sum(parts, axis=0) - whole).max(), QUICK_ULPS * ulp(scale, "float64"))
+    return _row("per_example", name, np.abs(np.sum(parts, axis=0) - whole).max(), AGREE_ULPS * ulp(scale, "float64"))
 
 
 def _stacked_row(name: str, whole: Array, parts: list[Array]) -> PropertyRow:
     """Compare with the rows one below the other."""
     stacked = np.concatenate(parts)
-    bound = QUICK_ULPS * ulp(scale_of(stacked, whole), "float64")
+    bound = AGREE_ULPS * ulp(scale_of(stacked, whole), "float64")
     return _row("per_example", name, np.abs(stacked - whole).max(), bound)

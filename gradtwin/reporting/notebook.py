@@ -5,18 +5,22 @@ Colours are the notebook's own: text takes the colour around it, so that light a
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradtwin.core.report import Report, failure_lines, label, shape_text
-
-if TYPE_CHECKING:
-    from gradtwin.training.history import History
-    from gradtwin.twins.twin import Twin
+from gradtwin.training.history import History
+from gradtwin.twins.twin import Twin
 
 CHART = 300, 90
 POINTS = 120
+
+
+def html_of(record: Report | History | Twin) -> str:
+    """Show a record of any kind."""
+    if isinstance(record, Report):
+        return report_html(record)
+    return history_html(record) if isinstance(record, History) else twin_html(record)
 
 
 def report_html(report: Report) -> str:
@@ -34,7 +38,7 @@ def report_html(report: Report) -> str:
     return _box(title, remark, _table(("tensor", "shape", "error", "bound", "verdict"), rows) + _pre(said))
 
 
-def history_html(history: "History") -> str:
+def history_html(history: History) -> str:
     """Show a training: both sides' loss and accuracy, the gap, and both curves."""
     remark = f"{history.run}, {history.steps:,} updates{', stopped by Ctrl-C' * history.interrupted}"
     sides = (("by hand", history.manual), ("TensorFlow", history.tensorflow))
@@ -44,7 +48,7 @@ def history_html(history: "History") -> str:
     return _box(history.twin, remark, _table(("side", "loss", "accuracy"), rows) + gap + _curves(history))
 
 
-def twin_html(twin: "Twin") -> str:
+def twin_html(twin: Twin) -> str:
     """Show what a twin is: its loss, data and source."""
     facts = (
         ("loss", twin.loss), ("reduction", twin.reduction), ("data", twin.data), ("source", twin.source),
@@ -73,7 +77,7 @@ def _pre(text: str) -> str:
     return f'<pre style="white-space:pre-wrap">{html.escape(text)}</pre>' if text else ""
 
 
-def _curves(history: "History") -> str:
+def _curves(history: History) -> str:
     """Draw both losses over the updates, TensorFlow's dashed over the hand's."""
     sides = [np.asarray(losses, np.float64) for losses in (history.losses_manual, history.losses_tensorflow)]
     finite = np.concatenate([values[np.isfinite(values)] for values in sides])

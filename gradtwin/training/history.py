@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.core.notebook import ShownInNotebooks
 from manual_grads import Array, Params
 
 DIVERGED = 1e-6
@@ -13,7 +14,7 @@ PREDICTIONS_IN_JSON = 128
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(ShownInNotebooks):
     """Both sides of one training, step by step.
 
     Losses are taken first and the update follows: `losses_manual[k]` and `losses_tensorflow[k]` belong to
@@ -75,11 +76,6 @@ class History:
     interrupted: bool = False
     directory: str | None = None
     note: str = ""
-
-    def _repr_html_(self) -> str:
-        from gradtwin.reporting.notebook import history_html
-
-        return history_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the row of `gradtwin train --json`.

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradtwin.core.blocks import any_nonzero
 from gradtwin.core.errors import InputError
+from gradtwin.core.notebook import ShownInNotebooks
 from gradtwin.core.user_code import told_as_theirs
 from manual_grads import Array, Cache, Params
 
@@ -40,7 +41,7 @@ class TrainingDefaults:
 
 
 @dataclass(frozen=True)
-class Twin:
+class Twin(ShownInNotebooks):
     """A pair of sides that claim to compute one loss and its gradients.
 
     Args:
@@ -90,11 +91,6 @@ class Twin:
                     f"The manual side of twin {self.name!r} has no function {function!r}: expected "
                     "forward(params, *batch) -> (loss, cache) and backward(params, cache) -> gradients."
                 )
-
-    def _repr_html_(self) -> str:
-        from gradtwin.reporting.notebook import twin_html
-
-        return twin_html(self)
 
     def start(self, seed: int | None = None) -> Params:
         """Give the parameters training starts from: the source's own (seed None), or drawn from a seed."""

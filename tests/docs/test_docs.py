@@ -14,7 +14,7 @@ import typer
 
 from gradtwin import check
 from gradtwin.commands import cli
-from gradtwin.core.tolerance import QUICK_ULPS
+from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.faults.source_variants import SOURCE_FAULTS
 from gradtwin.referee.inspection.findings import FATAL, REPORTED_AS, WARNINGS
 from gradtwin.replay.figures import figures as printed_figures
@@ -414,4 +414,4 @@ def test_the_bound_of_the_quick_rule_is_that_of_every_page():
     texts = [without_code(page.read_text(encoding="utf-8")) for page in PAGES]
     stated = [n for text in texts for n in re.findall(r"at most (\d+) (?:ulp|units in the last)", text)]
     assert len(stated) > 1 and len(CONSTANTS) > 5
-    assert {float(n) for n in stated} == {QUICK_ULPS}
+    assert {float(n) for n in stated} == {AGREE_ULPS}

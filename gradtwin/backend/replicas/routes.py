@@ -7,8 +7,7 @@ from gradtwin.backend.replicas.cut import NotByExample, cut_of, listed
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.replicas import differentiate_on, two_processors
 from gradtwin.backend.replicas.sharded import Sharded, sharded
-from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun, resolve
-from gradtwin.twins.twin import Twin
+from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun
 from manual_grads import Array, Params
 
 
@@ -48,17 +47,6 @@ def cut_as_asked(
         return sharded(reference, params, batch, cut_of(batch, shards), declared)
     except NotByExample as error:
         raise NotByExample(f"{name}: {error}") from error
-
-
-def has_examples(twin: Twin) -> bool:
-    """Whether a twin's batch can be cut, so that its loss is put together from the shards'."""
-    params, batch = twin.point()
-    named = dict(zip(twin.batch_names(batch), batch, strict=True))
-    try:
-        sharded(resolve(twin.reference), params, named, cut_of(named), twin.reduction)
-    except NotByExample:
-        return False
-    return True
 
 
 def told(reference: Any, route: str, batch: Params, names: Iterable[str]) -> list[str]:

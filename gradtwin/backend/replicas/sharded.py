@@ -13,7 +13,7 @@ import numpy as np
 
 from gradtwin.backend.replicas.cut import Cut, NotByExample, listed
 from gradtwin.backend.tensorflow_side import LOSS_THROUGH, evaluate
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulp
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp
 from gradtwin.core.user_code import described
 from manual_grads import Array, Params
 
@@ -107,7 +107,7 @@ def reduction_of(whole: Array, parts: Sequence[Array], cut: Cut) -> str:
     losses = np.array(parts, dtype=np.float64)
     if not np.isfinite([whole, *losses]).all() or losses.shape != (len(cut.sizes),):
         return "either"
-    slack = QUICK_ULPS * ulp(scale_of(whole, np.abs(losses).sum()), str(whole.dtype))
+    slack = AGREE_ULPS * ulp(scale_of(whole, np.abs(losses).sum()), str(whole.dtype))
     totals = {"mean": float(np.dot(cut.shares, losses)), "sum": float(losses.sum())}
     fits = [name for name, total in totals.items() if abs(total - float(whole)) <= slack]
     return fits[0] if len(fits) == 1 else "either" if fits else "neither"

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as st_numpy
 
 from gradtwin.core.blocks import ENTRIES
 from gradtwin.core.comparison import compare, largest_entries
-from gradtwin.core.tolerance import QUICK_ULPS, scale_of, ulps_apart
+from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulps_apart
 
 
 def _in_full(a, b, dtype):
@@ -18,7 +18,7 @@ def _in_full(a, b, dtype):
     apart = ulps_apart(a, b, dtype)
     index = tuple(map(int, np.unravel_index(np.argmax(apart), apart.shape)))
     finite = bool(np.isfinite(a).all() and np.isfinite(b).all())
-    return float(apart[index]), index, int((apart > QUICK_ULPS).sum()), finite, scale_of(a, b)
+    return float(apart[index]), index, int((apart > AGREE_ULPS).sum()), finite, scale_of(a, b)
 
 
 def _fields(found):

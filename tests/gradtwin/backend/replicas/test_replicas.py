@@ -10,7 +10,7 @@ import tensorflow as tf
 from gradtwin import InputError, Twin, check, check_gradients
 from gradtwin.backend import tensorflow_side
 from gradtwin.backend.replicas import replicas
-from gradtwin.backend.replicas.routes import has_examples
+from gradtwin.commands.examples import has_examples
 from gradtwin.faults.catalogue import small
 from gradtwin.twins import catalog
 from manual_grads.networks import xor
