@@ -1,10 +1,10 @@
-"""Write what the pages take from the code: the command reference, and the code of every network.
+"""Write what the pages take from the code: the commands, the code of every network, the rooms and their modules.
 
     python docs/generate.py
 
-The command reference (commands.md) is made whole from the command line's own declarations. A derivation page
-keeps its text; what stands between the two marks is written anew. `tests/docs` fails when a page differs from
-what this writes.
+The command reference (commands.md) is made whole from the command line's own declarations. A derivation page and
+the architecture keep their text; what stands between the two marks is written anew. `tests/docs` fails when a page
+differs from what this writes.
 """
 
 import ast
@@ -16,13 +16,17 @@ from typing import Any, Literal, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS))  # this directory is no package
+
+import rooms  # noqa: E402
+
 BEGIN = "<!-- from here to the end mark written by docs/generate.py -->"
 END = "<!-- end mark -->"
 
 
 def generated() -> dict[Path, str]:
     """Give every page that is generated in whole or in part, as it should be."""
-    return {DOCS / "commands.md": command_reference()} | {
+    return {DOCS / "commands.md": command_reference()} | _drawn_from_imports() | {
         page: with_code(page.read_text(encoding="utf-8"), code) for page, code in _code_of_pages().items()
     }
 
@@ -33,6 +37,15 @@ def main() -> None:
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
             print(page.relative_to(ROOT))
+
+
+# ---- the architecture ---------------------------------------------------------------------------------
+
+
+def _drawn_from_imports() -> dict[Path, str]:
+    """Give the picture of the rooms, and the page with the list of their modules."""
+    page = rooms.PAGE.read_text(encoding="utf-8")
+    return {DOCS / "assets" / "rooms.svg": rooms.picture(), rooms.PAGE: with_code(page, rooms.module_list())}
 
 
 # ---- the code of a network --------------------------------------------------------------------------
