@@ -3,6 +3,7 @@
 ## make browser   pass the tests that need a browser: Debian's chromium and chromium-driver
 ## make endurance  ten thousand checks, kills, a full disk, an hour of fuzzing: an hour and a half
 ## make docs      the documentation as a site, in build/site
+## make who AT=FILE:LINE    which tests run this line
 ## make lint, make types, make coverage, make wheel, make clean
 ## Each makes its own environment in .venv first; the second time that is already there.
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test browser endurance docs lint types coverage wheel clean
+.PHONY: help demo test browser endurance docs lint types coverage who wheel clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -71,6 +72,11 @@ types: $(VENV)/.installed-dev
 coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m coverage run -m pytest # from before the plugin is loaded
 	$(BIN)/python -m coverage report
+
+# What make coverage recorded; the first time it is recorded now, which takes as long as the tests.
+who: $(VENV)/.installed-dev
+	@test -f .coverage || $(MAKE) coverage
+	@$(BIN)/python tests/who.py "$(AT)"
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel

@@ -1,4 +1,17 @@
-"""Check hand-derived gradients against TensorFlow's, and say who is wrong, where and why."""
+"""Check hand-derived gradients against TensorFlow's, and say who is wrong, where and why.
+
+    import gradtwin
+
+    print(gradtwin.check("xor"))          # a built-in network, written by hand in numpy and again in TensorFlow
+    report = gradtwin.check_gradients(manual, reference, params, x, t)   # your gradient against TensorFlow's
+    report.raise_for_disagreement()       # in a test
+    gradtwin.train("xor", steps=500)      # both sides in lockstep; logdir= writes curves for TensorBoard
+    print(gradtwin.explain("neuron"))     # the chain rule, step by step
+
+`manual(params, *batch)` returns the loss and a dictionary of gradients in numpy, `reference(params, *batch)` the loss
+as a TensorFlow scalar. A report has a verdict ("agree", "rounding", "kink", "disagree" or "undecidable"), the side to
+blame, a likely cause and a row for each tensor. The command `gradtwin` does the same from a terminal.
+"""
 
 import importlib
 import sys
@@ -21,6 +34,8 @@ if TYPE_CHECKING:
     from gradtwin.training.lockstep import train
     from gradtwin.twins import catalog, twin_files
     from gradtwin.twins.twin import TrainingDefaults, Twin
+
+__version__ = "0.1.0"
 
 # Where each public name is defined. It is imported when first asked for; `gradtwin --help` and `list` ask for none.
 _HOMES = {
@@ -90,7 +105,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return ["__version__", *__all__]
 
 
 def _former(name: str, home: str) -> ModuleType:

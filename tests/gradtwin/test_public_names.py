@@ -20,7 +20,7 @@ def test_every_public_name_is_where_the_package_says(name):
 
 def test_the_directory_of_the_package_holds_public_names_only():
     """What completion offers is what may be used."""
-    assert sorted(dir(gradtwin)) == sorted(gradtwin.__all__)
+    assert sorted(dir(gradtwin)) == sorted(["__version__", *gradtwin.__all__])
 
 
 @pytest.mark.parametrize(
