@@ -9,7 +9,7 @@ import numpy as np
 from gradtwin.backend.replicas.cut import cut_of
 from gradtwin.backend.replicas.replica_step import REDUCTIONS, ReplicaStep
 from gradtwin.backend.replicas.replicas import two_processors
-from gradtwin.checking.check import case_of_functions
+from gradtwin.checking.check import case_of_functions, run
 from gradtwin.core.errors import InputError
 from gradtwin.core.report import Report
 from manual_grads import Array, Params
@@ -58,4 +58,4 @@ def check_data_parallel(
     cut = cut_of({key: np.asarray(array) for key, array in case.batch.items()}, shards, replicas)
     if len(cut.sizes) != replicas:
         raise InputError(f"shards: expected one for each of the {replicas} replicas, got {len(cut.sizes)}.")
-    return replace(case, reference=ReplicaStep(replica_step, cut, reduce, strategy), route="mirrored").run()
+    return run(replace(case, reference=ReplicaStep(replica_step, cut, reduce, strategy), route="mirrored"))

@@ -13,10 +13,10 @@ fit. What runs in the low format only has no formula to judge, and is never pass
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradtwin.checking.case import Case
 from gradtwin.checking.remarks import with_findings
 from gradtwin.core.blocks import all_finite
 from gradtwin.core.errors import InputError
@@ -27,9 +27,6 @@ from gradtwin.referee.evidence import Asked, Evidence
 from gradtwin.referee.judge import COMPARABLE, Ruling, gravest
 from gradtwin.tracing.bfloat16_arrays import kept_bfloat16
 from manual_grads import Array, Params
-
-if TYPE_CHECKING:
-    from gradtwin.checking.check import Case
 
 NUDGE = 1e-9  # relative: no step of a low format, and millions of float64's
 
@@ -74,7 +71,7 @@ def _as_distributions(rows: Array, dtype: str) -> Array:
     return (counts / steps).astype(dtype)
 
 
-def judged_in_low_precision(case: "Case") -> Report:
+def judged_in_low_precision(case: Case) -> Report:
     """Judge a case of a low format: its formula in float64, its rounding in its own ulp.
 
     Args:
@@ -101,7 +98,7 @@ def judged_in_low_precision(case: "Case") -> Report:
     return _report(case, low, formula, rulings)
 
 
-def _report(case: "Case", low: Asked, formula: Report, rulings: list[Ruling]) -> Report:
+def _report(case: Case, low: Asked, formula: Report, rulings: list[Ruling]) -> Report:
     """Put the formula's verdict and the rounding's together: the graver one is the check's."""
     rounding = gravest(ruling.row.verdict for ruling in rulings)
     verdict = gravest([formula.verdict, rounding])
@@ -236,7 +233,7 @@ def _lost(row: TensorReport, v: _Values, ours: float, others: float, evidence: E
 # ---- code that runs in the low format only -----------------------------------------------------------
 
 
-def _without_formula(case: "Case", low: Asked, why: str) -> Report:
+def _without_formula(case: Case, low: Asked, why: str) -> Report:
     """Compare the two sides in the low format alone; nothing that is found so is agreement."""
     rows = []
     for name in ("loss", *low.shared):
@@ -261,7 +258,7 @@ def _without_formula(case: "Case", low: Asked, why: str) -> Report:
     return with_findings(report, low.inspection, low.reference, case.params)
 
 
-def _rounds_inside(wide: "Case") -> bool:
+def _rounds_inside(wide: Case) -> bool:
     """Whether a float64 forward does not notice a move that only float64 can hold: it rounds to a format of its own."""
     rng = np.random.default_rng(0)
     moved = {k: np.asarray(v * (1 + NUDGE * rng.uniform(0.5, 1.5, np.shape(v)))) for k, v in wide.params.items()}
