@@ -104,28 +104,9 @@ class CustomGradientReport(Report):
 
     compared_with: str = "plain"
 
-    def __str__(self) -> str:
-        blame = f", blame: {self.blame}" if self.blame else ""
-        lines = [f"{self.twin}  {self.dtype}  {self.route}  seed {self.seed}: {self.verdict}{blame}"]
-        width = max((len(_label(row.name)) for row in self.tensors), default=0)
-        for row in self.tensors:
-            lines.append(
-                f"  {_label(row.name):<{width}}  {shape_text(row.shape):<12} {row.error_ulps:>10.3g} ulp, "
-                f"at most {row.bound_ulps:.3g}  {row.verdict}"
-            )
-        for row in self.tensors:
-            if row.verdict not in ("agree", "kink"):
-                other = "" if np.isnan(row.worst.reference) else f", {self.compared_with} {row.worst.reference!r}"
-                where = f"{_label(row.name)}{list(row.worst.index)}"
-                lines.append(f"  {where}: custom gradient {row.worst.manual!r}{other}")
-        if self.cause:
-            lines.append(f"  likely cause: {self.cause}")
-        return "\n".join([*lines, *self.notes])
-
-
-def _label(name: str) -> str:
-    """Call a row after its gradient; the value that is differentiated has a name of its own."""
-    return name.replace(VALUE, "value") if name.startswith(VALUE) else f"d{name}"
+    def _at_worst(self, worst: Worst) -> str:
+        other = "" if np.isnan(worst.reference) else f", {self.compared_with} {worst.reference!r}"
+        return f"custom gradient {worst.manual!r}{other}"
 
 
 # ---- what is examined ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.padding import Padding
 from rich.text import Text
 
-from gradtwin.core.report import Report, TensorReport, failure_lines, label, shape_text
+from gradtwin.core.report import Report, failure_lines, label, tensor_table
 from gradtwin.twins.twin import Twin
 
 # Tables and bars take a while to load, and `gradtwin list` shows neither.
@@ -168,36 +168,12 @@ def _print_twin_checks(checks: Sequence[Report], out: Console) -> None:
 
 
 def _tensor_table(checks: Sequence[Report]) -> "Table":
-    """Make the table of a twin: a row for each tensor, and for each dtype its largest error on any route."""
-    tensors = [(head, t) for report in checks for head, t in _columns(report)]
-    heads = _in_order(head for head, _ in tensors)
-    table = _table("tensor", "shape", *[(text, "right") for head in heads for text in (head, "bound")], "verdict")
-    for name in _in_order(t.name for _, t in tensors):
-        rows = [t for report in checks for t in report.tensors if t.name == name]
-        worst = [
-            max((t for h, t in tensors if (h, t.name) == (head, name)), key=_gravity, default=None) for head in heads
-        ]
-        numbers = [text for t in worst for text in _error_and_bound(t)]
-        verdict = _gravest(t.verdict for t in rows)
-        table.add_row(
-            label(name), shape_text(rows[0].shape), *numbers, Text(verdict, style=VERDICTS[verdict])
-        )
+    """Draw the table of a twin, its verdicts in their colours."""
+    drawn = tensor_table(checks)
+    table = _table(*[(head, "right" if i in drawn.numbers else "left") for i, head in enumerate(drawn.head)])
+    for *cells, verdict in drawn.rows:
+        table.add_row(*cells, Text(verdict, style=VERDICTS[verdict]))
     return table
-
-
-def _columns(report: Report) -> Iterator[tuple[str, TensorReport]]:
-    """Give every tensor with the head of its column: in the check's dtype, and where its formula is judged apart."""
-    yield from ((f"{report.dtype} ulp", t) for t in report.tensors)
-    if report.formula:
-        yield from ((f"formula, {report.formula.dtype} ulp", t) for t in report.formula.tensors)
-
-
-def _error_and_bound(tensor: TensorReport | None) -> tuple[str, str]:
-    return (f"{tensor.error_ulps:.3g}", f"{tensor.bound_ulps:.3g}") if tensor else ("", "")
-
-
-def _gravity(tensor: TensorReport) -> float:
-    return tensor.error_ulps if math.isfinite(tensor.error_ulps) else math.inf
 
 
 def _summary(reports: Sequence[Report]) -> Text:

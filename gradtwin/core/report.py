@@ -1,11 +1,15 @@
 """Report: what comes of comparing two sides."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gradtwin.core.errors import Disagreement
 from gradtwin.core.notebook import ShownInNotebooks
+from gradtwin.core.plain import ulps
+from gradtwin.core.table import Table
+from gradtwin.core.verdicts import Verdict, gravest
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class TensorReport:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(ShownInNotebooks):
     """The outcome of a check.
 
@@ -85,7 +89,7 @@ class Report(ShownInNotebooks):
     first_wrong: str | None = None
     where: str = ""
     command: str = ""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     kinks: str = "any"
     formula: "Report | None" = None
     device: str | None = None
@@ -125,56 +129,103 @@ class Report(ShownInNotebooks):
         if not self.agrees:
             raise Disagreement(str(self))
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {headline(self)}>"
+
     def __str__(self) -> str:
-        return "\n".join([_headline(self), *_table(self), *failure_lines(self), *self.notes])
+        table = (f"  {line}" for line in tensor_table([self]).lines())
+        return "\n".join([headline(self), *table, *failure_lines(self), *self.notes])
+
+    def _at_worst(self, worst: Worst) -> str:
+        """Say what stands at a tensor's worst entry, one value after the other."""
+        third = f", independent derivative {worst.witness!r}" if worst.witness is not None else ""
+        return f"manual {worst.manual!r}, reference {worst.reference!r}{third}"
 
 
-def _headline(report: Report) -> str:
-    blame = f", blame: {report.blame}" if report.blame else ""
-    return f"{report.twin}  {report.dtype}  {report.route}  seed {report.seed}: {report.verdict}{blame}"
+# ---- the table -------------------------------------------------------------------------------------
 
 
-def _table(report: Report) -> list[str]:
-    width = max(len("tensor"), *(len(label(t.name)) for t in report.tensors)) if report.tensors else 6
-    column, unit, wide = "", "ulp", {}
+def tensor_table(reports: Sequence[Report]) -> Table:
+    """Make the table of one check of a twin, or of several side by side.
+
+    Args:
+        reports: the checks; those in one dtype share a column.
+
+    Returns:
+        A row for each tensor: for each dtype its largest error and its bound, at last its gravest verdict. A formula
+        that is judged apart has columns of its own.
+    """
+    columns: dict[str, dict[str, TensorReport]] = {}
+    for dtype, tensors in (column for report in reports for column in _columns(report)):
+        worst = columns.setdefault(dtype, {})
+        worst |= {t.name: max(worst.get(t.name, t), t, key=_error) for t in tensors}
+    head = ("tensor", "shape", *(text for dtype in columns for text in (dtype, "bound")), "verdict")
+    found = [tensor for report in reports for tensor in report.tensors]
+    rows = (_row(name, found, columns) for name in dict.fromkeys(tensor.name for tensor in found))
+    return Table(head, tuple(rows), frozenset(range(2, len(head) - 1)))
+
+
+def _columns(report: Report) -> Iterator[tuple[str, tuple[TensorReport, ...]]]:
+    yield f"{report.dtype} ulp", report.tensors
     if report.formula:
-        column, unit = f" {'formula':>10}", f"ulp; formula: error in ulp of {report.formula.dtype}"
-        wide = {t.name: f" {t.error_ulps:>10.3g}" for t in report.formula.tensors}
-    header = f"  {'tensor':<{width}}  {'shape':<12} {'error':>10} {'bound':>10}{column}  verdict"
-    rows = [
-        f"  {label(t.name):<{width}}  {shape_text(t.shape):<12} {t.error_ulps:>10.3g} {t.bound_ulps:>10.3g}"
-        f"{wide.get(t.name, '')}  {t.verdict}"
-        for t in report.tensors
-    ]
-    return [header + f"   (error and bound in {unit})", *rows]
+        yield f"formula, {report.formula.dtype} ulp", report.formula.tensors
+
+
+def _row(name: str, found: Sequence[TensorReport], columns: dict[str, dict[str, TensorReport]]) -> tuple[str, ...]:
+    same = [tensor for tensor in found if tensor.name == name]
+    worst = [tensors.get(name) for tensors in columns.values()]
+    numbers = [text for t in worst for text in ((ulps(t.error_ulps), ulps(t.bound_ulps)) if t else ("", ""))]
+    return label(name), shape_text(same[0].shape), *numbers, gravest(t.verdict for t in same)
+
+
+def _error(tensor: TensorReport) -> float:
+    return tensor.error_ulps if math.isfinite(tensor.error_ulps) else math.inf
+
+
+# ---- the text --------------------------------------------------------------------------------------
+
+
+def headline(report: Report) -> str:
+    """Say what was checked and what came of it, in one line."""
+    return f"{report.twin}  {report.dtype}  {report.route}  seed {report.seed}: {judgement(report)}"
+
+
+def judgement(report: Report) -> str:
+    """Say the verdict, and the side at fault if one is."""
+    return f"{report.verdict}, blame: {report.blame}" if report.blame else str(report.verdict)
 
 
 def failure_lines(report: Report) -> list[str]:
     """Say where each failing tensor is worst, what both sides have there, why, and how to see it again."""
-    bad = [t for t in report.tensors if t.verdict not in ("agree", "kink")]
-    of_formula = _formula_lines(report.formula) if report.formula else {}
-    lines = [_worst_line(t, "from the witness" if report.formula else "apart") for t in bad if t.name not in of_formula]
-    if of_formula and report.formula:
-        lines += [f"  the formula, at the same point in {report.formula.dtype}:", *of_formula.values()]
+    lines = _worst_lines(report)
     if report.where:
         lines.append(f"  {report.where}")
     if report.cause:
         lines.append(f"  likely cause: {report.cause}")
-    if bad and report.command:
+    if report.command and _loud(report):
         lines.append(f"  repeat: {report.command}")
     return lines
 
 
-def _formula_lines(formula: Report) -> dict[str, str]:
-    """Say by tensor what is wrong with a formula that was judged in a wider format."""
-    return {t.name: _worst_line(t) for t in formula.tensors if t.verdict not in ("agree", "kink")}
+def _worst_lines(report: Report) -> list[str]:
+    formula = report.formula
+    if formula is None:
+        return [_worst_line(report, tensor, "apart") for tensor in _loud(report)]
+    wrong = {tensor.name: _worst_line(formula, tensor, "apart") for tensor in _loud(formula)}
+    low = [t for t in _loud(report) if t.name not in wrong]
+    lines = [_worst_line(report, tensor, "from the independent derivative") for tensor in low]
+    head = f"  the formula, at the same point in {formula.dtype}:"
+    return [*lines, head, *wrong.values()] if wrong else lines
 
 
-def _worst_line(t: TensorReport, how: str = "apart") -> str:
-    witness = f", witness {t.worst.witness!r}" if t.worst.witness is not None else ""
+def _loud(report: Report) -> list[TensorReport]:
+    return [tensor for tensor in report.tensors if not Verdict(tensor.verdict).is_quiet]
+
+
+def _worst_line(report: Report, t: TensorReport, how: str) -> str:
     return (
-        f"  {label(t.name)}{list(t.worst.index)}: manual {t.worst.manual!r}, TensorFlow {t.worst.reference!r}{witness}"
-        f"; {t.error_ulps:.3g} ulp {how}, at most {t.bound_ulps:.3g} allowed{_share(t)}"
+        f"  {label(t.name)}{list(t.worst.index)}: {report._at_worst(t.worst)}; {ulps(t.error_ulps)} ulp {how}, "
+        f"at most {ulps(t.bound_ulps)} allowed{_share(t)}"
     )
 
 
@@ -185,8 +236,10 @@ def _share(t: TensorReport) -> str:
 
 
 def label(name: str) -> str:
-    """Write a tensor's row as the page writes it: the loss as `loss`, a gradient as `d<name>`."""
-    return name if name == "loss" else f"d{name}"
+    """Name a tensor's row as the page does: a gradient `d<name>`; `loss` and `<value>` are values themselves."""
+    if name == "loss":
+        return name
+    return name.replace("<", "").replace(">", "") if name.startswith("<") else f"d{name}"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -34,6 +34,11 @@ class Verdict(_Word):
         return self in (Verdict.AGREE, Verdict.KINK, Verdict.ROUNDING)
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether the word says it all; after any other verdict a reader wants to know where and why."""
+        return self in (Verdict.AGREE, Verdict.KINK)
+
+    @property
     def meaning(self) -> str:
         """What the verdict means, in one clause."""
         return _MEANINGS[self]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from gradtwin.core.report import Report, failure_lines
+from gradtwin.core.report import Report, failure_lines, judgement
 from gradtwin.reporting import words
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage, history_row
 
@@ -121,8 +121,7 @@ def _check_case(suite: ElementTree.Element, page: TwinPage, report: Report, seco
         time=f"{seconds:.3f}",
     )  # fmt: skip
     if not report.agrees:
-        blame = f", blame: {report.blame}" if report.blame else ""
-        failure = ElementTree.SubElement(case, "failure", message=_xml(f"{report.verdict}{blame}"), type=report.verdict)
+        failure = ElementTree.SubElement(case, "failure", message=_xml(judgement(report)), type=report.verdict)
         failure.text = _xml("\n".join([*failure_lines(report), *report.notes]))
     elif report.notes:
         ElementTree.SubElement(case, "system-out").text = _xml("\n".join(report.notes))

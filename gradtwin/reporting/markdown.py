@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gradtwin.core.report import tensor_table
 from gradtwin.reporting import words
 from gradtwin.reporting.charts import in_words
 from gradtwin.reporting.dossier import Dossier, TwinPage
@@ -36,8 +37,8 @@ def _twin(page: TwinPage) -> Iterator[str]:
     yield from [_text(page.about), ""] if page.about else []
     yield from _failures(page)
     exact = {f"d{shown.name}": f"{100 * shown.exact:.0f} %" for shown in page.maps}
-    rows = [(*row, exact.get(row[0], "-")) for row in words.tensor_rows(page)]
-    yield from _table((*words.TENSOR_HEAD, "equal entries"), rows)
+    table = tensor_table(page.reports)
+    yield from _table((*table.head, "equal entries"), [(*row, exact.get(row[0], "-")) for row in table.rows])
     yield ""
     history = page.history
     if history is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradtwin.core.report import Report, failure_lines, label, shape_text
+from gradtwin.core.report import Report, failure_lines, judgement, tensor_table
 from gradtwin.training.history import History
 from gradtwin.twins.twin import Twin
 
@@ -25,17 +25,12 @@ def html_of(record: Report | History | Twin) -> str:
 
 def report_html(report: Report) -> str:
     """Show a report: the verdict, a row for each tensor, and what a failure says."""
-    blame = f", blame: {report.blame}" if report.blame else ""
-    title = f"{report.twin}: {report.verdict}{blame}"
-    remark = f"{report.dtype}, {report.route}, seed {report.seed}; error and bound in ulp"
+    remark = f"{report.dtype}, {report.route}, seed {report.seed}"
     if report.formula:
         remark += f"; the formula, in {report.formula.dtype}: {report.formula.verdict}"
-    rows = [
-        (label(t.name), shape_text(t.shape), f"{t.error_ulps:.3g}", f"{t.bound_ulps:.3g}", t.verdict)
-        for t in report.tensors
-    ]
+    table = tensor_table([report])
     said = "\n".join([*failure_lines(report), *report.notes])
-    return _box(title, remark, _table(("tensor", "shape", "error", "bound", "verdict"), rows) + _pre(said))
+    return _box(f"{report.twin}: {judgement(report)}", remark, _table(table.head, table.rows) + _pre(said))
 
 
 def history_html(history: History) -> str:

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from gradtwin.core.report import tensor_table
+from gradtwin.core.verdicts import Verdict
 from gradtwin.reporting import charts, words
 from gradtwin.reporting.charts import Curve
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage
@@ -95,7 +97,7 @@ def _verdicts(dossier: Dossier) -> Iterator[str]:
     yield _table("Every twin: the gravest verdict, the largest error, the training, the planted faults",
                  words.VERDICT_HEAD, rows, numeric={7})  # fmt: skip
     said = {words.verdict_of(page.reports) for page in dossier.pages}
-    meanings = (f"<dt>{_verdict(name)}</dt><dd>{text}</dd>" for name, text in words.MEANINGS.items() if name in said)
+    meanings = (f"<dt>{_verdict(verdict)}</dt><dd>{verdict.meaning}</dd>" for verdict in Verdict if verdict in said)
     yield f"<dl>{''.join(meanings)}</dl>"
 
 
@@ -104,8 +106,9 @@ def _twin(page: TwinPage, anchor: str) -> Iterator[str]:
     yield f'<h3 id="{anchor}">{_text(page.target)}</h3>'
     yield f"<p>{_text(page.about)}</p>" if page.about else ""
     yield from _failures(page)
-    rows = [[_code(row[0]), *row[1:-1], _verdict(row[-1])] for row in words.tensor_rows(page)]
-    yield _table(f"Gradients of {page.target}: largest error and bound, in ulp", words.TENSOR_HEAD, rows)
+    table = tensor_table(page.reports)
+    rows = [[_code(name), *cells, _verdict(verdict)] for name, *cells, verdict in table.rows]
+    yield _table(f"Gradients of {page.target}: largest error and bound, in ulp", table.head, rows)
     yield from _maps(page.maps, anchor)
     yield from _training(page, anchor)
     if page.page:

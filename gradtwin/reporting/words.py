@@ -2,27 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from gradtwin.core.report import Report, TensorReport, failure_lines, label, shape_text
+from gradtwin.core.report import Report, failure_lines, judgement, label
+from gradtwin.core.verdicts import Verdict, gravest
 from gradtwin.faults.score import FaultRow, tally
 from gradtwin.reporting.dossier import Dossier, TwinPage
 from gradtwin.training.history import History
 from gradtwin.twins.twin import Twin
 
-GRAVITY = ("agree", "kink", "rounding", "undecidable", "disagree")
 
-MEANINGS = {
-    "agree": "equal up to rounding",
-    "kink": "they differ at a corner only, where both values are slopes of one side",
-    "rounding": "the formula is right, and digits were lost",
-    "undecidable": "something is not finite, or no witness applies",
-    "disagree": "a formula is wrong",
-}
-
-
-def verdict_of(reports: Sequence[Report]) -> str:
+def verdict_of(reports: Sequence[Report]) -> Verdict:
     """Give the gravest verdict."""
-    return max((report.verdict for report in reports), key=GRAVITY.index)
+    return gravest(report.verdict for report in reports)
 
 
 def headline(dossier: Dossier) -> str:
@@ -75,43 +67,19 @@ def _largest(page: TwinPage, dtype: str) -> str:
     return ulps(max(errors, default=math.nan))
 
 
-TENSOR_HEAD = ("tensor", "shape", "float64 ulp", "bound", "float32 ulp", "bound", "verdict")
-
-
-def tensor_rows(page: TwinPage) -> list[tuple[str, ...]]:
-    """Give a row for each tensor, with its largest error in each precision on any route."""
-    names = list(dict.fromkeys(tensor.name for report in page.reports for tensor in report.tensors))
-    return [_tensor_row(page, name) for name in names]
-
-
-def _tensor_row(page: TwinPage, name: str) -> tuple[str, ...]:
-    found = [(r.dtype, t) for r in page.reports for t in r.tensors if t.name == name]
-    numbers: list[str] = []
-    for dtype in ("float64", "float32"):
-        worst = max((t for d, t in found if d == dtype), key=_size, default=None)
-        numbers += ["", ""] if worst is None else [ulps(worst.error_ulps), ulps(worst.bound_ulps)]
-    verdict = max((t.verdict for _, t in found), key=GRAVITY.index)
-    return label(name), shape_text(found[0][1].shape), *numbers, verdict
-
-
-def _size(tensor: TensorReport) -> float:
-    return tensor.error_ulps if math.isfinite(tensor.error_ulps) else math.inf
-
-
 def failures(page: TwinPage) -> list[str]:
     """Say of every failed check what the terminal says; once where several routes say the same."""
     said: dict[tuple[str, ...], list[Report]] = {}
     for report in page.reports:
-        if report.verdict not in ("agree", "kink"):
-            lines = [line for line in failure_lines(report) if line.strip() != f"repeat: {report.command}"]
-            said.setdefault((report.dtype, report.verdict, report.blame or "", *lines), []).append(report)
+        if not Verdict(report.verdict).is_quiet:
+            lines = failure_lines(replace(report, command=""))
+            said.setdefault((report.dtype, judgement(report), *lines), []).append(report)
     return [_failure(reports) for reports in said.values()]
 
 
 def _failure(reports: Sequence[Report]) -> str:
     first = reports[0]
-    blame = f", blame: {first.blame}" if first.blame else ""
-    head = f"{first.dtype}, {', '.join(report.route for report in reports)}: {first.verdict}{blame}"
+    head = f"{first.dtype}, {', '.join(report.route for report in reports)}: {judgement(first)}"
     return "\n".join([head, *failure_lines(first)])
 
 

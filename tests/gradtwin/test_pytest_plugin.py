@@ -119,7 +119,7 @@ def test_a_wrong_gradient_fails_with_the_report_and_nothing_else(pytester: pytes
         [
             "wrong_manual  float64  tape  seed 0: disagree, blame: manual",
             "*dw*disagree*",
-            "*manual *TensorFlow *witness *",
+            "*manual *reference *independent derivative *",
             "*repeat: pytest 'test_mine.py::test_mine'",
         ]
     )
