@@ -1,114 +1,174 @@
 """Case: two sides at one point, asked and judged."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradtwin.backend import devices
-from gradtwin.backend.replicas.routes import mixed_of, told
+from gradtwin.backend.replicas.replica_step import ReplicaStep
+from gradtwin.backend.replicas.routes import cut_as_asked, mixed_of, told
+from gradtwin.backend.replicas.sharded import Sharded
 from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun, load_tensorflow
+from gradtwin.checking.refusals import require_gradients, require_reference
 from gradtwin.checking.remarks import with_blind_spots, with_findings
+from gradtwin.checking.settings import CheckSettings
+from gradtwin.checking.sides import ManualSide
 from gradtwin.core.comparison import compare
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import eps
 from gradtwin.core.report import Report
 from gradtwin.core.user_code import told_as_theirs
+from gradtwin.core.verdicts import Blame, CauseId, Note, Verdict, gravest
 from gradtwin.diagnosis.diagnosis import Diagnosis, diagnose, diagnose_loss
 from gradtwin.diagnosis.fit import Context
 from gradtwin.diagnosis.shards import combined_wrongly
 from gradtwin.referee.evidence import Asked, Evidence, ManualRun
-from gradtwin.referee.inspection.hygiene import Inspection
-from gradtwin.referee.judge import Ruling, gravest, judge
-from manual_grads import Array, Cache, Params
+from gradtwin.referee.judge import Ruling, judge
+from manual_grads import Array, Params
 
 
 @dataclass(frozen=True)
-class Case:
-    """One comparison: both sides, the point, the dtype and the route.
+class Reference:
+    """The reference side of a case.
 
-    `manual(params, *batch)` runs the hand's forward and backward; `inspect(params, batch, thorough)` runs
-    them under watch; `backward(params, cache)` is its backward alone, where the cache of a function without
-    one is the batch.
+    Attributes:
+        forward: `forward(params, *batch)`, on its device.
+        device: the device that was asked for, as TensorFlow names it; None for the default.
+        cut: the forward with the cut of its batch, or a stranger's replica step; None where the batch stays whole.
     """
 
-    name: str
-    manual: Callable[..., ManualRun]
-    inspect: Callable[[Params, Params, bool], Inspection]
-    backward: Callable[[Params, Cache], Params]
-    loss: Callable[..., Any]
-    params: Params
-    batch: Params
-    dtype: str
-    reference: Any = None
-    route: str = "tape"
-    seed: int = 0
-    command: str = ""
-    kinks: str = "any"
-    thorough: bool = False
-    shards: Sequence[int] | None = None
-    reduction: str = ""
+    forward: Callable[..., Any]
     device: str | None = None
+    cut: Sharded | ReplicaStep | None = None
 
-    def placed(self) -> Any:
-        """Give the reference with the device that was asked for.
+    @property
+    def to_differentiate(self) -> Any:
+        """What `backend` is asked to differentiate."""
+        return self.forward if self.cut is None else self.cut
+
+    def placed(self, settings: CheckSettings) -> "Reference":
+        """Put the forward on the device that was asked for.
 
         Raises:
             InputError: TensorFlow sees no such device, or the route has devices of its own.
         """
-        if self.device is None:
-            return self.reference
-        if self.route in PARALLEL_ROUTES:
-            raise InputError(f"device: route {self.route} has two replicas on the CPU; take tape, gradients or xla.")
-        return devices.Placed(self.reference, devices.named_device(load_tensorflow(), self.device))
+        if settings.device is None:
+            return self
+        if settings.route in PARALLEL_ROUTES:
+            raise InputError(
+                f"device: route {settings.route} uses two replicas on the CPU; use route tape, gradients or xla."
+            )
+        device = devices.named_device(load_tensorflow(), settings.device)
+        return Reference(devices.Placed(self.forward, device), device)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison: both sides, the point, and how it is made.
+
+    Attributes:
+        name: what the report calls the pair.
+        manual: the manual side.
+        reference: the reference side.
+        params: the parameters, in the dtype of the settings.
+        batch: the batch's arrays by name, in the order of the call.
+        settings: how the check is made.
+        command: the command line that repeats it; "" where there is none.
+        reduction: what the twin says its loss is over the examples; "" for functions.
+    """
+
+    name: str
+    manual: ManualSide
+    reference: Reference
+    params: Params
+    batch: Params
+    settings: CheckSettings
+    command: str = ""
+    reduction: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the check."""
+        return self.settings.dtype
+
+    def prepared(self) -> "Case":
+        """Put the reference on its device, and cut its batch where that was asked for."""
+        reference = self.reference.placed(self.settings)
+        if reference.cut is not None:
+            return self
+        with told_as_theirs("The reference", always=True):
+            cut = cut_as_asked(
+                reference.forward,
+                name=self.name,
+                params=self.params,
+                batch=self.batch,
+                route=self.settings.route,
+                shards=self.settings.shards,
+                declared=self.reduction,
+            )
+        return replace(self, reference=replace(reference, cut=cut))
 
     def asked(self) -> Asked:
         """Run both sides, and refuse what cannot be compared."""
         with told_as_theirs("The manual function"):
-            inspection = self.inspect(self.params, self.batch, self.thorough)
+            inspection = self.manual.inspect(self.params, self.batch, self.settings.thorough)
         manual = ManualRun(inspection.loss, inspection.gradients, inspection.cache)
-        _validate_gradients(manual, self.params, self.batch)
+        require_gradients(manual, self.params, self.batch)
         with told_as_theirs("The reference", always=True):
             reference = self.evidence(tuple(manual.gradients)).reference_at(self.params | self.batch)
-        _validate_reference(manual, reference)
+        require_reference(manual, reference)
         return Asked(inspection, manual, reference)
 
     def judged(self, asked: Asked) -> Report:
         """Judge every tensor of what both sides answered."""
         inspection, manual, reference = asked.inspection, asked.manual, asked.reference
-        with told_as_theirs("One of the two functions, asked again at another point,"):
+        with told_as_theirs("The reference, evaluated again at a nearby point,"):
             evidence = self.evidence(asked.shared)
-            rulings = judge(evidence, manual, reference, ask_about_all=self.thorough)
-        if any(r.row.verdict == "disagree" for r in rulings) and not self.thorough:
-            inspection = self.inspect(self.params, self.batch, True)
-        stale = any(finding.id == "stale_cache" for finding in inspection.findings)
+            rulings = judge(evidence, manual, reference, ask_about_all=self.settings.thorough)
+        if any(r.row.verdict == Verdict.DISAGREE for r in rulings) and not self.settings.thorough:
+            inspection = self.manual.inspect(self.params, self.batch, True)
+        stale = any(finding.id == CauseId.STALE_CACHE for finding in inspection.findings)
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
-        not_compared = sorted(set(manual.gradients) - set(asked.shared) - mixed_of(self.reference))
-        notes = [f"d{name} is not compared: the reference names no tensor {name!r}." for name in not_compared]
-        cut = told(self.reference, self.route, self.batch, manual.gradients)
-        where = [devices.told(report.device)] if report.device else cut
-        report = replace(report, notes=(*where, *report.notes, *_witness_notes(evidence), *notes))
+        notes = (*self._notes_on_the_reference(manual), *report.notes, *_notes_on_witnesses(evidence))
+        report = replace(report, notes=notes + self._notes_on_what_is_missing(asked))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)
 
     def evidence(self, names: tuple[str, ...]) -> Evidence:
         """Give what can be found out about the two sides at this point."""
-        sides = self.manual, self.loss, self.reference
-        return Evidence(*sides, self.params, self.batch, self.dtype, self.route, names)
+        return Evidence(
+            manual=_asked_again(self.manual.run),
+            loss=_asked_again(self.manual.loss),
+            reference=self.reference.to_differentiate,
+            params=self.params,
+            batch=self.batch,
+            dtype=self.dtype,
+            route=self.settings.route,
+            names=names,
+        )
 
     def _diagnose(
         self, rulings: list[Ruling], manual: ManualRun, reference: ReferenceRun, stale: bool
     ) -> Diagnosis | None:
-        """Find where a wrong hand gradient begins, and why."""
-        wrong = {r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != "reference"}
-        values = dict(reference.values) | self.batch | _arrays(manual.cache)
+        """Find where a wrong manual gradient begins, and why."""
+        wrong = {r.row.name for r in rulings if r.row.verdict == Verdict.DISAGREE and r.blame != Blame.REFERENCE}
+        cached = {k: np.asarray(v) for k, v in manual.cache.items() if isinstance(v, np.ndarray | np.generic)}
+        values = dict(reference.values) | self.batch | cached
         known: dict[str, Any] = {
             "batch_size": _batch_size(self.batch), "precision": eps(self.dtype), "stale": stale
         }  # fmt: skip
-        context = Context(self.params, values, {}, **known)
-        given = self.reference, self.manual, rulings, manual, reference, self.batch, context
-        combined = combined_wrongly(*given, told=self.shards is not None)
+        combined = combined_wrongly(
+            self.reference.cut,
+            manual=self.manual.run,
+            rulings=rulings,
+            ours=manual,
+            theirs=reference,
+            batch=self.batch,
+            context=Context(self.params, values, {}, **known),
+            told=self.settings.shards is not None,
+        )
         if combined is not None:
             return combined
         if "loss" in wrong:
@@ -121,7 +181,7 @@ class Case:
 
         right = {name: g for name, g in reference.gradients.items() if g is not None}
         cache = manual.cache or self.batch
-        return diagnose(self.backward, self.params, cache, values, manual.gradients, right, is_wrong, **known)
+        return diagnose(self.manual.backward, self.params, cache, values, manual.gradients, right, is_wrong, **known)
 
     def _report(self, rulings: list[Ruling], diagnosis: Diagnosis | None) -> Report:
         verdict = gravest(r.row.verdict for r in rulings)
@@ -130,8 +190,8 @@ class Case:
         return Report(
             twin=self.name,
             dtype=self.dtype,
-            route=self.route,
-            seed=self.seed,
+            route=self.settings.route,
+            seed=self.settings.seed,
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
             blame=(diagnosis and diagnosis.blame) or next((r.blame for r in decisive if r.blame), None),
@@ -141,13 +201,32 @@ class Case:
             cause_id=cause.id if cause else None,
             command=self.command,
             notes=tuple(r.note for r in rulings if r.note),
-            device=getattr(self.reference, "device", None),
-            kinks=self.kinks,
+            device=self.reference.device,
+            kinks=self.settings.kinks,
+        )
+
+    def _notes_on_the_reference(self, manual: ManualRun) -> list[Note]:
+        """Say on which device the reference was computed, or how its batch was cut."""
+        if self.reference.device:
+            return [Note("device", devices.told(self.reference.device))]
+        return told(self.reference.cut, self.settings.route, self.batch, manual.gradients)
+
+    def _notes_on_what_is_missing(self, asked: Asked) -> tuple[Note, ...]:
+        missing = sorted(set(asked.manual.gradients) - set(asked.shared) - mixed_of(self.reference.cut))
+        return tuple(
+            Note("not_compared", f"d{name} is not compared: the reference has no tensor named {name!r}.")
+            for name in missing
         )
 
 
-def _arrays(cache: Cache) -> Params:
-    return {name: np.asarray(v) for name, v in cache.items() if isinstance(v, np.ndarray | np.generic)}
+def _asked_again(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Say of an exception that it came at another point than the one that is checked."""
+
+    def ask(*arguments: Any) -> Any:
+        with told_as_theirs("The manual function, evaluated again at a nearby point,"):
+            return function(*arguments)
+
+    return ask
 
 
 def _batch_size(batch: Params) -> int | None:
@@ -155,56 +234,14 @@ def _batch_size(batch: Params) -> int | None:
     return next((len(array) for array in batch.values() if np.ndim(array)), None)
 
 
-def _witness_notes(evidence: Evidence) -> list[str]:
-    """Say where the complex step did not apply and who testified instead."""
-    others = {name: witness for name, witness in evidence.called.items() if witness != "complex step"}
+def _notes_on_witnesses(evidence: Evidence) -> list[Note]:
+    """Say where the complex step did not apply, and what was used instead."""
     return [
-        f"The complex step was refused, for the manual forward is not analytic in {name} or takes no complex "
-        f"numbers: {witness} testified instead."
-        for name, witness in others.items()
-    ]
-
-
-def _validate_reference(manual: ManualRun, reference: ReferenceRun) -> None:
-    if reference.loss.shape != ():
-        raise InputError(
-            f"The reference's loss: expected one scalar, got shape {reference.loss.shape}: state the sum or the mean."
+        Note(
+            "complex_step_refused",
+            f"{name}: the complex step does not apply (forward is not analytic, or rejects complex input); used "
+            f"{witness} instead.",
         )
-    for name, gradient in manual.gradients.items():
-        theirs = reference.gradients.get(name)
-        if theirs is not None and theirs.shape != np.shape(gradient):
-            raise InputError(
-                f"{name}: its gradient by hand has shape {np.shape(gradient)}, TensorFlow's {theirs.shape}: "
-                "the two sides must give one name to one tensor."
-            )
-
-
-def _validate_gradients(manual: ManualRun, params: Params, batch: Params) -> None:
-    gradients = manual.gradients
-    if not isinstance(gradients, Mapping):
-        raise InputError(f"The manual gradients: expected a dictionary of arrays, got {describe(gradients)}.")
-    missing = [name for name in params if name not in gradients]
-    if missing:
-        raise InputError(f"The manual gradients lack {', '.join(missing)}: expected one for each parameter.")
-    known = params | batch | {k: v for k, v in manual.cache.items() if isinstance(v, np.ndarray | np.generic)}
-    for name, gradient in gradients.items():
-        if name not in known:
-            raise InputError(f"The manual gradients hold {name!r}, which is no parameter, input or intermediate.")
-        gradient, tensor = np.asarray(gradient), np.asarray(known[name])
-        if gradient.shape != tensor.shape:
-            raise InputError(f"Gradient of {name}: expected shape {tensor.shape}, got {gradient.shape}.")
-        if gradient.dtype != tensor.dtype:
-            hint = (
-                "a product or a Python number, which numpy computes in float32: (x @ w).astype(x.dtype)."
-                if str(tensor.dtype) == "bfloat16"
-                else "a numpy scalar such as np.sqrt(3), which is float64; float(np.sqrt(3)) takes the array's dtype."
-            )
-            raise InputError(
-                f"Gradient of {name}: expected dtype {tensor.dtype}, got {gradient.dtype}: cast it, or look for "
-                + hint
-            )
-
-
-def describe(thing: Any) -> str:
-    """Say what kind of thing came in place of another."""
-    return "None" if thing is None else f"a {type(thing).__name__}"
+        for name, witness in evidence.called.items()
+        if witness != "complex step"
+    ]

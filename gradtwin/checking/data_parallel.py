@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from gradtwin.backend.replicas.cut import cut_of
 from gradtwin.backend.replicas.replica_step import REDUCTIONS, ReplicaStep
 from gradtwin.backend.replicas.replicas import two_processors
+from gradtwin.checking.case import Reference
 from gradtwin.checking.check import case_of_functions, run
+from gradtwin.checking.settings import CheckSettings
 from gradtwin.core.errors import InputError
+from gradtwin.core.plain import kind_of, listed
 from gradtwin.core.report import Report
 from manual_grads import Array, Params
 
@@ -49,13 +50,16 @@ def check_data_parallel(
         InputError: what `check_gradients` refuses, an unknown `reduce`, or shards that do not fit batch and replicas.
     """
     if not callable(replica_step):
-        raise InputError(f"replica_step: expected a function of (params, *shard), got a {type(replica_step).__name__}.")
+        raise InputError(f"replica_step: expected a function of (params, *shard), got {kind_of(replica_step)}.")
     if reduce not in REDUCTIONS:
-        raise InputError(f"reduce: expected {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}, got {reduce!r}.")
-    case = case_of_functions(manual, params, batch, name or str(getattr(replica_step, "__name__", "replica_step")))
+        raise InputError(f"reduce: expected {listed(REDUCTIONS, 'or')}, got {reduce!r}.")
+    name = name or str(getattr(replica_step, "__name__", "replica_step"))
+    settings = CheckSettings(route="mirrored")
+    case = case_of_functions(manual, Reference(replica_step), params, batch, settings, name=name)
     strategy = two_processors() if strategy is None else strategy
     replicas = strategy.num_replicas_in_sync
-    cut = cut_of({key: np.asarray(array) for key, array in case.batch.items()}, shards, replicas)
+    cut = cut_of(case.batch, shards, replicas)
     if len(cut.sizes) != replicas:
         raise InputError(f"shards: expected one for each of the {replicas} replicas, got {len(cut.sizes)}.")
-    return run(replace(case, reference=ReplicaStep(replica_step, cut, reduce, strategy), route="mirrored"))
+    step = ReplicaStep(replica_step, cut, reduce, strategy)
+    return run(replace(case, reference=Reference(replica_step, cut=step)))

@@ -1,14 +1,14 @@
 """A check in bfloat16 or float16: the formula first, then the digits.
 
-64 units in the last place are half of a bfloat16: a forgotten factor would pass for rounding. Two things are
-therefore found out at one and the same point, whose numbers both formats hold exactly:
+The bound of agreement (`AGREE_ULPS`) is half of a bfloat16: a forgotten factor would pass for rounding. So two things
+are found out at one point, whose numbers both formats hold exactly:
 
 - the formula: both sides run in float64, and are judged there as always, with witnesses, location and cause;
-- the rounding: how far each side's own gradient is from its float64 value, in the low format's own ulp, by the
-  rule that serves everywhere: 64 of them.
+- the rounding: how far each side's own gradient is from its float64 value, in the low format's own ulp, by the same
+  bound.
 
-A number of the low format that is not finite is told apart: it overflowed on the way, or its right value does not
-fit. What runs in the low format only has no formula to judge, and is never passed.
+A low number that is not finite is named: an intermediate overflowed, or the right value does not fit. Code that runs
+in the low format only has no formula to judge, and is never passed.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,13 @@ from gradtwin.core.errors import InputError
 from gradtwin.core.precision import cast, eps, is_floating, is_low, largest
 from gradtwin.core.report import Report, TensorReport, Worst, label
 from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp, ulps_apart
+from gradtwin.core.verdicts import Blame, CauseId, Note, Verdict, gravest
 from gradtwin.referee.evidence import Asked, Evidence
-from gradtwin.referee.judge import COMPARABLE, Ruling, gravest
+from gradtwin.referee.judge import COMPARABLE, Ruling
 from gradtwin.tracing.bfloat16_arrays import kept_bfloat16
 from manual_grads import Array, Params
 
-NUDGE = 1e-9  # relative: no step of a low format, and millions of float64's
+NUDGE = 1e-9  # relative: below the spacing of the low formats, and millions of float64's
 
 
 def in_dtype(arrays: Mapping[str, Array], dtype: str) -> Params:
@@ -50,8 +51,8 @@ def in_dtype(arrays: Mapping[str, Array], dtype: str) -> Params:
     for name, array in there.items():
         if dtype != "float64" and not all_finite(array) and all_finite(np.asarray(arrays[name])):
             raise InputError(
-                f"{name}: expected numbers up to {dtype}'s largest, {largest(dtype):g}, got "
-                f"{scale_of(np.asarray(arrays[name])):.3g}: scale the data, or use bfloat16 or float32."
+                f"{name}: expected numbers up to {largest(dtype):g}, the largest {dtype}, got "
+                f"{scale_of(np.asarray(arrays[name])):.3g}; scale the data, or use bfloat16 or float32."
             )
         if is_low(dtype) and _are_distributions(np.asarray(arrays[name])):
             there[name] = _as_distributions(np.asarray(arrays[name], np.float64), dtype)
@@ -85,26 +86,32 @@ def judged_in_low_precision(case: Case) -> Report:
     """
     with np.errstate(all="ignore"):  # an overflow is named in the report
         low = case.asked()
-    wide_case = replace(case, params=cast(case.params, "float64"), batch=cast(case.batch, "float64"), dtype="float64")
+    exact_case = in_float64(case)
     try:
-        wide = wide_case.asked()
+        exact = exact_case.asked()
     except InputError as error:
-        return _without_formula(case, low, f"float64 was refused: {error}")
-    formula = wide_case.judged(wide)
-    if formula.verdict == "disagree" and _rounds_inside(wide_case):
-        return _without_formula(case, low, "in float64 the hand-written forward rounds to fewer digits itself.")
-    both = _Both(low, wide, case.evidence(low.shared), wide_case.evidence(wide.shared))
-    rulings = [_rounding(row, both, formula) for row in formula.tensors]
+        return _without_formula(case, low, f"the code does not run in float64 ({str(error).rstrip('.')})")
+    formula = exact_case.judged(exact)
+    if formula.verdict == Verdict.DISAGREE and _rounds_inside(exact_case):
+        return _without_formula(case, low, "in float64 the manual forward itself rounds to fewer digits")
+    runs = _Runs(low, exact, case.evidence(low.shared), exact_case.evidence(exact.shared))
+    rulings = [_rounding(row, runs, formula) for row in formula.tensors]
     return _report(case, low, formula, rulings)
 
 
+def in_float64(case: Case) -> Case:
+    """Give the same case at the same point in float64."""
+    params, batch = cast(case.params, "float64"), cast(case.batch, "float64")
+    return replace(case, params=params, batch=batch, settings=replace(case.settings, dtype="float64"))
+
+
 def _report(case: Case, low: Asked, formula: Report, rulings: list[Ruling]) -> Report:
-    """Put the formula's verdict and the rounding's together: the graver one is the check's."""
+    """Put the verdicts on the formula and on the rounding together: the graver one is the check's."""
     rounding = gravest(ruling.row.verdict for ruling in rulings)
     verdict = gravest([formula.verdict, rounding])
     blamed = next((r.blame for r in rulings if r.blame and r.row.verdict == verdict), None)
-    # A gradient that is zero in few digits is underflow, and said so; zero in float64, it is the formula's affair.
-    findings = tuple(f for f in low.inspection.findings if f.id != "zero_gradient")
+    # A gradient that is zero in few digits is underflow, and noted as such; zero in float64 concerns the formula.
+    findings = tuple(f for f in low.inspection.findings if f.id != CauseId.ZERO_GRADIENT)
     report = replace(
         formula,
         dtype=case.dtype,
@@ -119,115 +126,160 @@ def _report(case: Case, low: Asked, formula: Report, rulings: list[Ruling]) -> R
 
 
 @dataclass(frozen=True)
-class _Both:
+class _Runs:
     """What both sides answer in the low format and in float64, and ways to ask them again."""
 
     low: Asked
-    wide: Asked
+    exact: Asked
     low_evidence: Evidence
-    wide_evidence: Evidence
+    exact_evidence: Evidence
 
 
 @dataclass(frozen=True)
-class _Values:
-    """One tensor on both sides, in the low format and in float64."""
+class Side:
+    """One side's value of a tensor.
 
-    hand: Array
-    theirs: Array
-    right_by_hand: Array
-    right_by_theirs: Array
+    Attributes:
+        blame: which side it is.
+        low: the value in the low format.
+        exact: the right value in float64: the side's own, or the other side's where its own formula is wrong.
+    """
+
+    blame: Blame
+    low: Array
+    exact: Array
 
     @property
-    def right(self) -> tuple[Array, Array]:
-        return self.right_by_hand, self.right_by_theirs
+    def is_finite(self) -> bool:
+        """Whether the low value is."""
+        return bool(np.isfinite(self.low).all())
 
 
-def _values(name: str, low: Asked, wide: Asked, blame: str | None) -> _Values:
-    """Collect a tensor's values; each side's measure is its own float64 value, or the other's if its own is wrong."""
-    (hand, theirs), (right_by_hand, right_by_theirs) = (_both_sides(name, asked) for asked in (low, wide))
-    if blame == "manual":
-        right_by_hand = right_by_theirs
-    elif blame == "reference":
-        right_by_theirs = right_by_hand
-    return _Values(hand, theirs, right_by_hand, right_by_theirs)
+@dataclass(frozen=True)
+class Lost:
+    """What a tensor has lost in the low format: both sides, and how far each is from its exact value, in ulp."""
+
+    row: TensorReport
+    manual: Side
+    reference: Side
+    manual_ulps: float
+    reference_ulps: float
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both sides."""
+        return self.manual, self.reference
+
+    @property
+    def needed(self) -> float:
+        """The largest magnitude of the right values."""
+        return scale_of(*(side.exact for side in self.sides))
+
+    def ruled(self, verdict: Verdict, blame: Blame | None, note: Note | None) -> Ruling:
+        """Give this tensor a verdict."""
+        return Ruling(replace(self.row, verdict=verdict), blame, note)
 
 
-def _both_sides(name: str, asked: Asked) -> tuple[Array, Array]:
-    """Give the hand's and TensorFlow's value of a tensor; a loss that does not depend on it has the slope 0."""
+def _sides(name: str, low: Asked, exact: Asked, wrong: str | None) -> tuple[Side, Side]:
+    """Collect both sides' values of a tensor; `wrong` is the side whose formula is."""
+    (manual, reference), (manual_exact, reference_exact) = (_values(name, asked) for asked in (low, exact))
+    return (
+        Side(Blame.MANUAL, manual, reference_exact if wrong == Blame.MANUAL else manual_exact),
+        Side(Blame.REFERENCE, reference, manual_exact if wrong == Blame.REFERENCE else reference_exact),
+    )
+
+
+def _values(name: str, asked: Asked) -> tuple[Array, Array]:
+    """Give the manual and the reference value of a tensor; a loss that does not depend on it has the slope 0."""
     if name == "loss":
-        return np.asarray(asked.manual.loss), asked.reference.loss
-    hand, theirs = np.asarray(asked.manual.gradients[name]), asked.reference.gradients[name]
-    return hand, np.zeros_like(hand) if theirs is None else theirs
+        return np.asarray(asked.manual.loss), np.asarray(asked.reference.loss)
+    manual, reference = np.asarray(asked.manual.gradients[name]), asked.reference.gradients[name]
+    return manual, np.zeros_like(manual) if reference is None else np.asarray(reference)
 
 
-def _rounding(formula_row: TensorReport, both: _Both, formula: Report) -> Ruling:
-    """Judge how far a tensor's low values are from its float64 ones, its formula being judged already."""
-    name, verdict, dtype = formula_row.name, formula_row.verdict, both.low_evidence.dtype
-    v = _values(name, both.low, both.wide, formula.blame if verdict == "disagree" else None)
-    scale = scale_of(*(np.asarray(a) for a in (v.hand, v.theirs, *v.right)))
-    errors = [ulps_apart(a, b, dtype, scale=scale) for a, b in zip((v.hand, v.theirs), v.right, strict=True)]
-    ours, others = (float(e.max()) for e in errors)
-    worse = errors[0] if ours >= others else errors[1]
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(worse), worse.shape))
-    worst = Worst(index, float(v.hand[index]), float(v.theirs[index]), float(v.right[ours < others][index]))
-    bound = AGREE_ULPS
-    if bound < max(ours, others) < np.inf and verdict != "disagree":
-        bound = max(bound, AGREE_ULPS * _largest_term(both.wide_evidence, name) / scale)
-    row = TensorReport(name, np.shape(v.hand), dtype, verdict, max(ours, others), bound, worst, scale)
-    if not all(np.isfinite(a).all() for a in v.right):
-        return Ruling(row)  # the formula's report says what there is to say
-    told = _not_finite(row, v, ours, others) or _lost(row, v, ours, others, both.low_evidence)
-    return replace(told, row=replace(told.row, verdict=gravest([verdict, told.row.verdict])))
+def _rounding(formula_row: TensorReport, runs: _Runs, formula: Report) -> Ruling:
+    """Judge how far a tensor's low values are from its float64 ones; its formula is judged already."""
+    name, verdict = formula_row.name, Verdict(formula_row.verdict)
+    sides = _sides(name, runs.low, runs.exact, formula.blame if verdict == Verdict.DISAGREE else None)
+    lost = _measured(name, verdict, sides, runs)
+    if not all(np.isfinite(side.exact).all() for side in sides):
+        return Ruling(lost.row)  # the formula's report says what there is to say
+    ruling = _not_finite(lost) or _lost(lost, runs.low_evidence)
+    return replace(ruling, row=replace(ruling.row, verdict=gravest([verdict, ruling.row.verdict])))
+
+
+def _measured(name: str, verdict: Verdict, sides: tuple[Side, Side], runs: _Runs) -> Lost:
+    """Measure both sides in ulp of the low format; the worst entry is that of the side that is further off."""
+    dtype = runs.low_evidence.dtype
+    scale = scale_of(*(array for side in sides for array in (side.low, side.exact)))
+    ulps = [ulps_apart(side.low, side.exact, dtype, scale=scale) for side in sides]
+    errors = [float(one.max()) for one in ulps]
+    worse = max(range(len(sides)), key=errors.__getitem__)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(ulps[worse]), ulps[worse].shape))
+    manual, reference = (float(side.low[index]) for side in sides)
+    worst = Worst(index, manual, reference, float(sides[worse].exact[index]))
+    error, bound = max(errors), AGREE_ULPS
+    if bound < error < np.inf and verdict != Verdict.DISAGREE:
+        bound = max(bound, AGREE_ULPS * _largest_term(runs.exact_evidence, name) / scale)
+    row = TensorReport(name, sides[0].low.shape, dtype, verdict, error, bound, worst, scale)
+    return Lost(row, *sides, *errors)
 
 
 def _largest_term(evidence: Evidence, name: str) -> float:
-    """Give the magnitude at which a tensor's last addition rounds, or the loss's usual size near by."""
+    """Give the magnitude at which a tensor's last addition rounds, or the loss's usual size nearby."""
     return evidence.loss_scales[0] if name == "loss" else evidence.largest_summands.get(name, 0.0)
 
 
-def _not_finite(row: TensorReport, v: _Values, ours: float, others: float) -> Ruling | None:
+def _not_finite(lost: Lost) -> Ruling | None:
     """Name an overflow; None where both sides are finite."""
-    lost = [not np.isfinite(a).all() for a in (v.hand, v.theirs)]
-    if not any(lost):
+    infinite = [side.blame for side in lost.sides if not side.is_finite]
+    if not infinite:
         return None
-    what, most = label(row.name), largest(row.dtype)
-    needed = scale_of(*v.right)
-    if needed > most:
-        note = f"{what}: overflow, for its right value reaches {needed:.3g} and {row.dtype} ends at {most:g}."
-        return Ruling(replace(row, verdict="undecidable"), None, note)
-    side = "both sides" if all(lost) else "the hand-written code" if lost[0] else "TensorFlow"
-    note = (
-        f"{what}: not finite by {side}, though the right value fits into {row.dtype}: overflow past {most:g} on the "
-        "way, or a division by what has rounded to zero."
+    what, dtype, most = label(lost.row.name), lost.row.dtype, largest(lost.row.dtype)
+    if lost.needed > most:
+        text = f"{what}: overflow: the value is about {lost.needed:.3g}, the largest {dtype} is {most:g}."
+        return lost.ruled(Verdict.UNDECIDABLE, None, Note("overflow", text))
+    where = "on both sides" if len(infinite) == 2 else f"on the {infinite[0]} side"
+    text = (
+        f"{what}: inf or NaN {where} although the result fits {dtype}: an intermediate overflowed {most:g}, or a "
+        "denominator rounded to 0."
     )
-    if not lost[0] and ours <= row.bound_ulps:
-        return Ruling(replace(row, verdict="rounding"), "reference", note)
-    blame = None if all(lost) else "manual" if lost[0] else "reference"
-    return Ruling(replace(row, verdict="undecidable"), blame, note)
+    note = Note("not_finite", text)
+    if infinite == [Blame.REFERENCE] and lost.manual_ulps <= lost.row.bound_ulps:
+        return lost.ruled(Verdict.ROUNDING, Blame.REFERENCE, note)
+    return lost.ruled(Verdict.UNDECIDABLE, None if len(infinite) == 2 else infinite[0], note)
 
 
-def _lost(row: TensorReport, v: _Values, ours: float, others: float, evidence: Evidence) -> Ruling:
-    """Rule on digits lost: whoever is beyond the bound lost them, or, if both are, who lost clearly more."""
-    what = label(row.name)
-    if v.right_by_hand.any() and not v.hand.any() and not v.theirs.any():
-        note = f"{what}: underflow, every entry is zero in {row.dtype}; the largest is {scale_of(*v.right):.3g}."
-        return Ruling(replace(row, verdict="rounding"), None, note)
-    error, within = max(ours, others), min(ours, others) <= row.bound_ulps
-    if error <= row.bound_ulps:
-        return Ruling(replace(row, verdict="agree"))
-    blame = "manual" if ours > COMPARABLE * others else "reference" if others > COMPARABLE * ours else None
-    if within:
-        blame = "manual" if ours > others else "reference"
-    side = {"manual": "the hand-written code is", "reference": "TensorFlow is", None: "both sides are"}[blame]
-    off = f"{what}: {side} up to {error:.3g} ulp of {row.dtype} from the float64 value, more than {row.bound_ulps:.3g}"
-    size = error * ulp(row.scale, row.dtype)
-    if size < scale_of(*v.right):
-        return Ruling(replace(row, verdict="rounding"), blame, f"{off}: the formula is right and digits were lost.")
-    if blame == "manual" and within and row.name != "loss" and size > COMPARABLE * evidence.carried.get(row.name, 0.0):
-        # TensorFlow keeps digits, and one rounding of the point, which may flip a relu, does not move it so far.
-        note = f"{off}, and no rounding of this point explains it: does the code take another branch in {row.dtype}?"
-        return Ruling(replace(row, verdict="undecidable"), blame, note)
-    return Ruling(replace(row, verdict="rounding"), blame, f"{off}: the formula is right and no digit is left.")
+def _lost(lost: Lost, evidence: Evidence) -> Ruling:
+    """Rule on lost digits: the side beyond the bound lost them, or, if both are, the side that lost clearly more."""
+    row, what = lost.row, label(lost.row.name)
+    if lost.manual.exact.any() and not any(side.low.any() for side in lost.sides):
+        text = f"{what}: underflow: every entry is zero in {row.dtype}; the largest is {lost.needed:.3g}."
+        return lost.ruled(Verdict.ROUNDING, None, Note("underflow", text))
+    if row.error_ulps <= row.bound_ulps:
+        return lost.ruled(Verdict.AGREE, None, None)
+    blame = _who_lost_more(lost)
+    side = "both sides are" if blame is None else f"the {blame} side is"
+    off = f"{what}: {side} up to {row.error_ulps:.3g} ulp of {row.dtype} from the float64 value"
+    off += f" (at most {row.bound_ulps:.3g} allowed)"
+    size = row.error_ulps * ulp(row.scale, row.dtype)
+    if size < lost.needed:
+        note = Note("lost_digits", f"{off}: the formula is right, digits were lost.")
+        return lost.ruled(Verdict.ROUNDING, blame, note)
+    kept_by_reference = blame == Blame.MANUAL and lost.reference_ulps <= row.bound_ulps
+    if kept_by_reference and row.name != "loss" and size > COMPARABLE * evidence.carried.get(row.name, 0.0):
+        # The reference keeps digits, and one rounding of the point, which may flip a relu, does not move it so far.
+        note = Note("other_branch", f"{off}: too much for rounding; check whether the code branches on the dtype.")
+        return lost.ruled(Verdict.UNDECIDABLE, blame, note)
+    return lost.ruled(Verdict.ROUNDING, blame, Note("no_digits", f"{off}: the formula is right, no digit is left."))
+
+
+def _who_lost_more(lost: Lost) -> Blame | None:
+    """Give the side beyond the bound; where both are, the one that is clearly further off."""
+    ours, theirs = lost.manual_ulps, lost.reference_ulps
+    if min(ours, theirs) <= lost.row.bound_ulps or max(ours, theirs) > COMPARABLE * min(ours, theirs):
+        return Blame.MANUAL if ours > theirs else Blame.REFERENCE
+    return None
 
 
 # ---- code that runs in the low format only -----------------------------------------------------------
@@ -235,35 +287,41 @@ def _lost(row: TensorReport, v: _Values, ours: float, others: float, evidence: E
 
 def _without_formula(case: Case, low: Asked, why: str) -> Report:
     """Compare the two sides in the low format alone; nothing that is found so is agreement."""
-    rows = []
-    for name in ("loss", *low.shared):
-        v = _values(name, low, low, None)
-        errors = ulps_apart(v.hand, v.theirs, case.dtype)
-        index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
-        worst = Worst(index, float(v.hand[index]), float(v.theirs[index]))
-        scale = scale_of(v.hand, np.asarray(v.theirs))
-        error = float(errors[index])
-        rows.append(
-            TensorReport(name, np.shape(v.hand), case.dtype, "undecidable", error, AGREE_ULPS, worst, scale)
-        )
     share = 100 * AGREE_ULPS * ulp(1.0, case.dtype)
-    note = (
-        f"The formula could not be judged, for {why.rstrip('.')}. In {case.dtype} alone {AGREE_ULPS:g} ulp are up to "
-        f"{share:.0f} % of a value: write the code so that it computes in the dtype it is given."
+    text = (
+        f"The formula was not checked: {why}. In {case.dtype}, {AGREE_ULPS:g} ulp is up to {share:.0f} % of a value, "
+        "so agreement proves nothing. Make the code follow the input dtype."
     )
     report = Report(
-        case.name, case.dtype, case.route, case.seed, "undecidable", tuple(rows),
-        command=case.command, notes=(note,), kinks=case.kinks,
-    )  # fmt: skip
+        case.name,
+        case.dtype,
+        case.settings.route,
+        case.settings.seed,
+        Verdict.UNDECIDABLE,
+        tuple(_undecided(name, low, case.dtype) for name in ("loss", *low.shared)),
+        command=case.command,
+        notes=(Note("formula_not_checked", text),),
+        kinks=case.settings.kinks,
+    )
     return with_findings(report, low.inspection, low.reference, case.params)
 
 
-def _rounds_inside(wide: Case) -> bool:
-    """Whether a float64 forward does not notice a move that only float64 can hold: it rounds to a format of its own."""
+def _undecided(name: str, low: Asked, dtype: str) -> TensorReport:
+    manual, reference = _values(name, low)
+    errors = ulps_apart(manual, reference, dtype)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
+    worst, error = Worst(index, float(manual[index]), float(reference[index])), float(errors[index])
+    scale = scale_of(manual, reference)
+    return TensorReport(name, manual.shape, dtype, Verdict.UNDECIDABLE, error, AGREE_ULPS, worst, scale)
+
+
+def _rounds_inside(exact: Case) -> bool:
+    """Whether a float64 forward does not notice a move that only float64 can hold: it rounds to another format."""
     rng = np.random.default_rng(0)
-    moved = {k: np.asarray(v * (1 + NUDGE * rng.uniform(0.5, 1.5, np.shape(v)))) for k, v in wide.params.items()}
+    moved = {k: np.asarray(v * (1 + NUDGE * rng.uniform(0.5, 1.5, np.shape(v)))) for k, v in exact.params.items()}
     try:
-        losses = [float(np.asarray(wide.loss(params, *wide.batch.values()))) for params in (wide.params, moved)]
+        batch = exact.batch.values()
+        losses = [float(np.asarray(exact.manual.loss(params, *batch))) for params in (exact.params, moved)]
     except Exception:  # a stranger's code may refuse other numbers
         return False
     return losses[0] == losses[1]

@@ -55,3 +55,9 @@ def number(value: float | None, digits: int = 8) -> str:
 def ulps(error: float | None) -> str:
     """Write an error in ulp in three digits; "-" for None."""
     return number(error, 3) if error is None or math.isfinite(error) else "not finite"
+
+
+def kind_of(thing: object) -> str:
+    """Say what kind of thing this is: "None", "a list", "an int"."""
+    kind = type(thing).__name__
+    return "None" if thing is None else f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from gradtwin.checking.settings import CheckSettings
+
 KINDS = ("check", "train", "faults", "fuzz")
 
 
@@ -49,7 +51,8 @@ class Case:
         """The command line that repeats the case in one process."""
         target = shlex.quote(self.target)
         if self.kind == "check" and self.widths is None:
-            return f"gradtwin check {target} --dtype {self.dtype} --route {self.route} --seed {self.seed}"
+            settings = CheckSettings(self.dtype or "float64", self.route or "tape", seed=self.seed or 0)
+            return settings.command(self.target)
         if self.kind == "train":
             return f"gradtwin train {target}{self._training_options()}"
         axes = {name: value for name, value in self.settings().items() if name not in ("kind", "target")}

@@ -119,8 +119,8 @@ def test_a_gradient_that_is_zero_everywhere_is_no_agreement():
 def test_a_blind_spot_of_the_point_is_said_and_a_better_point_offered():
     """One example cannot tell a sum from a mean; the point drawn as the note says can, and agrees."""
     report = check_gradients(line, line_reference, PARAMS, ROWS[:1])
-    assert any(note.startswith("This point cannot show: The batch has one example") for note in report.notes)
-    assert report.notes[-1] == "A point that can: params, batch = gradtwin.better_point(params, {'x': x}, rng)"
+    assert [note.id for note in report.notes] == ["one_example", "better_point"]
+    assert "gradtwin.better_point(params, {'x': x}, rng)" in report.notes[-1]
     params, batch = better_point(PARAMS, {"x": ROWS[:1]}, np.random.default_rng(0))
     better = check_gradients(line, line_reference, params, *batch.values())
     assert better.agrees and len(batch["x"]) > 1 and not better.notes
@@ -135,14 +135,14 @@ def test_a_tensor_the_reference_does_not_name_is_said_to_be_not_compared():
         ),
     )
     report = check(twin)
-    assert report.verdict == "agree" and any("dz1 is not compared" in note for note in report.notes)
+    assert report.verdict == "agree" and "not_compared" in [note.id for note in report.notes]
 
 
 @pytest.mark.parametrize("name", ["gates", "neuron", "xor", "zoo", "relu_mlp", "node_softmax"])
 def test_a_thorough_check_agrees_too(name):
     """Witnesses about every tensor, second order, forward mode and single examples."""
     report = check(name, thorough=True)
-    assert report.verdict == "agree" and any(note.startswith("Thorough") for note in report.notes)
+    assert report.verdict == "agree" and "thorough" in [note.id for note in report.notes]
 
 
 def test_a_mistake_made_twice_is_seen_by_the_thorough_check():
@@ -207,7 +207,7 @@ def test_a_bad_point_is_refused_in_one_line(params, batch, message):
 
 def test_a_batch_array_may_not_bear_a_parameters_name():
     """`*b` counts its arrays b1, b2, … which are the names of biases elsewhere."""
-    with pytest.raises(InputError, match="'b1' names a parameter and an array of the batch"):
+    with pytest.raises(InputError, match="'b1' is both a parameter and a batch argument"):
         check(side_with(forward=lambda params, *b: xor.forward(params, *b), batch_names=["b1", "b2"]))
 
 
@@ -219,7 +219,7 @@ def test_lists_of_numbers_are_taken_for_arrays():
 def test_a_promoted_dtype_is_refused_with_the_usual_culprit():
     """A numpy float64 scalar promotes float32; the line says so."""
     promoting = side_with(backward=lambda p, c: {k: g / np.sqrt(3) for k, g in xor.backward(p, c).items()})
-    with pytest.raises(InputError, match=r"expected dtype float32, got float64: .* np.sqrt\(3\)"):
+    with pytest.raises(InputError, match=r"expected dtype float32, got float64. .* np.sqrt\(3\)"):
         check(promoting, dtype="float32")
 
 

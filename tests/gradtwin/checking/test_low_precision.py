@@ -169,7 +169,7 @@ def test_the_side_that_lost_the_digits_is_blamed():
     """TensorFlow adds float16 up in float32; the hand, row by row, loses more than 64 ulp. The formula is right."""
     report = check_gradients(summed, summed_reference, *many_rows(1))
     assert (report.verdict, report.blame, report.formula.verdict) == ("rounding", "manual", "agree")
-    assert report.agrees and any("ulp of float16 from the float64 value" in note for note in report.notes)
+    assert report.agrees and [note.id for note in report.notes].count("lost_digits") >= 1
     row = report.tensors[1]
     assert row.verdict == "rounding" and row.error_ulps > row.bound_ulps
     assert abs(row.worst.reference - row.worst.witness) < abs(row.worst.manual - row.worst.witness)
@@ -184,7 +184,7 @@ def test_a_hand_that_keeps_no_digit_where_tensorflow_does_is_not_passed():
 
     report = checked(branches, "float16")
     assert (report.verdict, report.blame, report.formula.verdict) == ("undecidable", "manual", "agree")
-    assert any("does the code take another branch in float16?" in note for note in report.notes)
+    assert "other_branch" in [note.id for note in report.notes]
 
 
 def test_all_digits_lost_beside_a_corner_are_rounding_where_the_point_is_as_coarse():
@@ -241,7 +241,8 @@ def test_a_value_beyond_the_largest_number_is_called_overflow():
     """65504 is float16's largest; the right gradient at this point is 1e7 and no side can hold it."""
     report = check_gradients(summed, summed_reference, *many_rows(30))
     assert (report.verdict, report.blame, report.agrees) == ("undecidable", None, False)
-    assert any(note.startswith("dw: overflow") and "65504" in note for note in report.notes)
+    (note,) = [note for note in report.notes if note.id == "overflow" and note.startswith("dw")]
+    assert "65504" in note
 
 
 def squares(params, x, y):
@@ -258,7 +259,7 @@ def test_an_overflow_on_the_way_is_blamed_on_its_side():
     """The hand-written loss is infinite where TensorFlow's is 5."""
     report = checked(squares, "float16", small_squares)
     assert (report.verdict, report.blame) == ("undecidable", "manual")
-    assert "loss: not finite by the hand-written code" in report.notes[0] and "65504" in report.notes[0]
+    assert report.notes[0].id == "not_finite" and report.notes[0].startswith("loss") and "65504" in report.notes[0]
 
 
 def test_a_side_that_is_not_finite_against_a_right_hand_lost_all_digits():
@@ -270,7 +271,7 @@ def test_a_side_that_is_not_finite_against_a_right_hand_lost_all_digits():
 
     report = checked(lambda params, x, y: ((params["w"] ** 2).sum(), {"w": 2 * params["w"]}), "float16", overflowing)
     assert (report.verdict, report.blame) == ("rounding", "reference")
-    assert "not finite by TensorFlow" in report.notes[0]
+    assert report.notes[0].id == "not_finite"
 
 
 def test_a_gradient_that_underflows_is_said_to():
@@ -286,7 +287,7 @@ def test_a_gradient_that_underflows_is_said_to():
 
     report = checked(manual, "float16", theirs)
     assert report.verdict == "rounding"
-    assert any(note.startswith("dw: underflow") for note in report.notes)
+    assert [note.id for note in report.notes if note.startswith("dw")][0] == "underflow"
 
 
 # ---- what cannot be judged, and what is refused ------------------------------------------------------
@@ -314,14 +315,14 @@ def rounds_inside(params, x, y):
     [
         (only_bfloat16, "TypeError: bfloat16 only"),
         (rounds_at_the_end, "expected dtype float64, got bfloat16"),
-        (rounds_inside, "in float64 the hand-written forward rounds to fewer digits itself"),
+        (rounds_inside, "in float64 the manual forward itself rounds to fewer digits"),
     ],
 )
 def test_code_that_runs_in_low_precision_only_is_never_passed(manual, why):
     """64 ulp of bfloat16 prove no formula: undecidable, with the reason, although the numbers are near."""
     report = checked(manual, "bfloat16")
     assert (report.verdict, report.formula, report.agrees) == ("undecidable", None, False)
-    assert "The formula could not be judged" in report.notes[0] and why in report.notes[0]
+    assert report.notes[0].id == "formula_not_checked" and why in report.notes[0]
     assert report.tensors[1].error_ulps < 64
 
 
@@ -361,7 +362,7 @@ def test_a_gradient_in_another_dtype_is_refused():
 
 def test_parameters_of_two_dtypes_are_refused():
     """One dtype for all."""
-    with pytest.raises(InputError, match="expected arrays of one dtype, got bfloat16, float64"):
+    with pytest.raises(InputError, match="expected arrays of one dtype, got bfloat16 and float64"):
         check_gradients(mean_square, reference, {"w": W.astype(BFLOAT16), "v": W}, X, Y)
 
 
@@ -374,7 +375,7 @@ def test_a_format_nobody_computes_in_is_refused():
 def test_a_point_that_does_not_fit_is_refused():
     """A million is no float16."""
     twin = replace(catalog.get("linear_regression"), batch=(1e6 * X, Y))
-    with pytest.raises(InputError, match=r"x: expected numbers up to float16's largest, 65504, got"):
+    with pytest.raises(InputError, match=r"x: expected numbers up to 65504, the largest float16, got"):
         check(twin, dtype="float16")
 
 

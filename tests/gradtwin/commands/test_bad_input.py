@@ -32,7 +32,7 @@ def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("check gates --route mirrored", "gates: A data-parallel check cuts the batch"),
         ("check node_relu --route multiworker", "node_relu: The reference does not take a shard of g"),
         ("check xor --device GPU:0", "device: TensorFlow sees no 'GPU:0' here, only CPU:0, CPU:1."),
-        ("check xor --device CPU:1 --route mirrored", "route mirrored has two replicas on the CPU"),
+        ("check xor --device CPU:1 --route mirrored", "route mirrored uses two replicas on the CPU"),
         ("check xor --seed -1", "--seed"),
         ("check xor --sed 1", "No such option: --sed"),
         ("check nowhere.py", "There is no file nowhere.py"),
