@@ -3,14 +3,17 @@
 Every chart has a title and a description that say in words what it shows, for those who do not see it.
 """
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup, escape
 
+from gradtwin.core.plain import ulps
+from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.reporting.dossier import Boundary, ErrorMap
+from gradtwin.reporting.words import boundary_sentence
 from manual_grads import Array
 
 WIDTH, HEIGHT = 420, 240
@@ -18,13 +21,13 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 10, 12, 34
 POINTS = 200  # of a curve; more are not seen
 
 # Bounds of the shades of a map, in ulp; what agrees at once is within the last one.
-SHADES = (0.0, 1.0, 4.0, 16.0, 64.0)
-SHADE_NAMES = ("0", "up to 1", "up to 4", "up to 16", "up to 64", "more than 64")
+SHADES = (0.0, 1.0, 4.0, 16.0, AGREE_ULPS)
+SHADE_NAMES = ("0", *(f"up to {bound:.0f}" for bound in SHADES[1:]), f"more than {AGREE_ULPS:.0f}")
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A line: its name, its values at the chart's steps, and its class, which gives colour and dashes."""
+    """A line: its name, its value at each step, and its class, which gives colour and dashes."""
 
     name: str
     values: Array
@@ -34,12 +37,11 @@ class Curve:
 # ---- curves ----------------------------------------------------------------------------------------
 
 
-def curves(steps: Array, lines: Sequence[Curve], *, title: str, y: str, identity: str, logarithmic: bool) -> str:
+def curves(lines: Sequence[Curve], *, title: str, y: str, identity: str, logarithmic: bool) -> Markup:
     """Draw curves over steps.
 
     Args:
-        steps: [n], increasing.
-        lines: each with [n] values; what is not finite leaves a hole.
+        lines: each with [n] values, one a step from 0; what is not finite leaves a hole.
         title: what the chart shows.
         y: the name of the vertical axis.
         identity: letters and digits that no other chart of the page has.
@@ -48,7 +50,7 @@ def curves(steps: Array, lines: Sequence[Curve], *, title: str, y: str, identity
     Returns:
         The chart, an `svg` element.
     """
-    steps, lines = _thinned(steps, lines)
+    steps, lines = _thinned(np.arange(len(lines[0].values)), lines)
     axis = _Axis.over([line.values for line in lines], logarithmic)
     parts = [_frame(axis, steps, y)]
     for line in lines:
@@ -145,7 +147,7 @@ def _frame(axis: _Axis, steps: Array, y: str) -> str:
     parts.append(f'<text class="name" x="{(LEFT + right) / 2}" y="{HEIGHT - 4}" text-anchor="middle">step</text>')
     middle = (TOP + bottom) / 2
     turned = f'transform="translate(11 {middle}) rotate(-90)"'
-    parts.append(f'<text class="name" {turned} text-anchor="middle">{html.escape(y)}</text>')
+    parts.append(f'<text class="name" {turned} text-anchor="middle">{escape(y)}</text>')
     return "".join(parts)
 
 
@@ -171,14 +173,14 @@ def _paths(steps: Array, values: Array, axis: _Axis) -> list[str]:
 # ---- maps ------------------------------------------------------------------------------------------
 
 
-def error_map(shown: ErrorMap, identity: str) -> str:
+def error_map(shown: ErrorMap, identity: str) -> Markup:
     """Draw a tensor's error, a cell for each entry or block, in six shades."""
     rows, columns = shown.ulps.shape
     shades = np.searchsorted(SHADES, shown.ulps, side="left")
     shades[~np.isfinite(shown.ulps)] = len(SHADES)
     parts = [f'<path class="shade{shade}" d="{_cells(shades == shade)}"/>' for shade in np.unique(shades)]
     worst = float(shown.ulps.max())
-    text = f"largest {_ulps(worst)} ulp; {100 * shown.exact:.0f} % of the entries are equal on both sides"
+    text = f"largest {ulps(worst)} ulp; {100 * shown.exact:.0f} % of the entries are equal on both sides"
     title = f"Error of the gradient of {shown.name}, shape {_shape(shown.shape)}"
     if shown.ulps.size < int(np.prod(shown.shape, dtype=int)):
         text += "; each cell is the worst of a block"
@@ -195,14 +197,14 @@ def _cells(mask: Array) -> str:
     return "".join(parts)
 
 
-def legend() -> str:
+def legend() -> Markup:
     """Explain the shades of the maps."""
     items = "".join(
         f'<li><svg class="key" viewBox="0 0 1 1" aria-hidden="true"><path class="shade{shade}" d="M0 0h1v1h-1z"/></svg>'
         f" {name}</li>"
         for shade, name in enumerate(SHADE_NAMES)
     )
-    return f'<ul class="legend" aria-label="Shades of the maps, in ulp">{items}</ul>'
+    return Markup(f'<ul class="legend" aria-label="Shades of the maps, in ulp">{items}</ul>')
 
 
 # ---- decision boundary -----------------------------------------------------------------------------
@@ -211,7 +213,7 @@ PLANE = 200
 LEVELS = np.array([0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
 
 
-def decision_boundary(boundary: Boundary, identity: str) -> str:
+def decision_boundary(boundary: Boundary, identity: str) -> Markup:
     """Draw what the network answers over the plane, where both sides' answers pass 1/2, and the rows it learned."""
     levels = np.searchsorted(LEVELS, boundary.manual[::-1])
     count = len(boundary.first)
@@ -225,26 +227,9 @@ def decision_boundary(boundary: Boundary, identity: str) -> str:
     for row, target in zip(boundary.inputs, boundary.targets[:, 0], strict=True):
         x, y = _place(boundary, float(row[0]), float(row[1]))
         parts.append(_mark(x, y, bool(target > 0.5)))
-    text = f"The line where the answer is 1/2; discs are rows with target 1, crosses target 0. {in_words(boundary)}"
+    text = f"The line where the answer is 1/2; discs are rows with target 1, crosses 0. {boundary_sentence(boundary)}"
     frame = f'<path class="axis" d="M0 0H{PLANE}V{PLANE}H0z"/>'
     return _svg("".join(parts) + frame, PLANE, PLANE, "Decision boundary", text, identity, "plane")
-
-
-def in_words(boundary: Boundary) -> str:
-    """Say what a decision boundary shows: how far the two sides' answers are apart, and how many rows are right."""
-    difference = float(np.abs(boundary.manual - boundary.tensorflow).max())
-    right = np.mean((_nearest(boundary) > 0.5) == (boundary.targets[:, 0] > 0.5))
-    return (
-        f"Over the plane of the two inputs the two sides' answers differ by at most {difference:.2g}; "
-        f"{100 * right:.0f} % of the rows lie on the right side of 1/2."
-    )
-
-
-def _nearest(boundary: Boundary) -> Array:
-    """Give the grid's answer nearest to each row."""
-    i = np.abs(boundary.first[None] - boundary.inputs[:, :1]).argmin(axis=1)
-    j = np.abs(boundary.second[None] - boundary.inputs[:, 1:]).argmin(axis=1)
-    return boundary.manual[j, i]
 
 
 def _place(boundary: Boundary, x: float, y: float) -> tuple[float, float]:
@@ -287,20 +272,16 @@ def _contour(boundary: Boundary, values: Array, level: float = 0.5) -> str:
 
 def _svg(
     body: str, width: int, height: int, title: str, text: str, identity: str, style: str, *, cell: bool = False
-) -> str:
+) -> Markup:
     """Wrap a drawing with its title and description; cells are drawn at a fixed size each."""
     side = max(5.0, min(16.0, 112 / height, 224 / width))
     size = f' style="width:{width * side:.0f}px"' if cell else ""
     shape = ' shape-rendering="crispEdges" preserveAspectRatio="none"' if cell else ""
-    return (
+    return Markup(
         f'<svg class="{style}" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{identity}-t {identity}-d"'
-        f'{size}{shape}><title id="{identity}-t">{html.escape(title)}</title>'
-        f'<desc id="{identity}-d">{html.escape(text)}</desc>{body}</svg>'
+        f'{size}{shape}><title id="{identity}-t">{escape(title)}</title>'
+        f'<desc id="{identity}-d">{escape(text)}</desc>{body}</svg>'
     )
-
-
-def _ulps(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "not finite"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -1,11 +1,10 @@
 """The report for programs: one JSON document, and JUnit XML, which every CI shows as tests."""
 
-import json
-import math
 import re
 from typing import Any
 from xml.etree import ElementTree
 
+from gradtwin.core.plain import document
 from gradtwin.core.report import Report, failure_lines, judgement
 from gradtwin.reporting import words
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage, history_row
@@ -16,7 +15,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def json_document(dossier: Dossier) -> str:
     """Write the report as one JSON document."""
-    rows: dict[str, Any] = {
+    rows = {
         "passed": dossier.passed,
         "headline": words.headline(dossier),
         "date": dossier.date,
@@ -26,7 +25,7 @@ def json_document(dossier: Dossier) -> str:
         "command": dossier.command,
         "twins": [_twin(page) for page in dossier.pages],
     }
-    return json.dumps(_jsonable(rows), indent=2, ensure_ascii=False) + "\n"
+    return document(rows)
 
 
 def _twin(page: TwinPage) -> dict[str, Any]:
@@ -40,14 +39,14 @@ def _twin(page: TwinPage) -> dict[str, Any]:
         "errors": [_map(shown) for shown in page.maps],
         "training": None if page.history is None else history_row(page.history) | _curves(page),
         "untrained": page.untrained,
-        "boundary": None if page.boundary is None else _boundary(page),
+        "boundary": None if page.boundary is None else vars(page.boundary),
         "faults": [row.to_dict() for row in page.faults],
         "commands": page.commands,
     }
 
 
 def _map(shown: ErrorMap) -> dict[str, Any]:
-    return {"name": shown.name, "shape": list(shown.shape), "exact": shown.exact, "ulps": shown.ulps.tolist()}
+    return {"name": shown.name, "shape": list(shown.shape), "exact": shown.exact, "ulps": shown.ulps}
 
 
 def _curves(page: TwinPage) -> dict[str, Any]:
@@ -61,23 +60,6 @@ def _curves(page: TwinPage) -> dict[str, Any]:
         "losses_tensorflow": [history.losses_tensorflow[step] for step in every],
         "gaps": [history.gaps[step] for step in every],
     }
-
-
-def _boundary(page: TwinPage) -> dict[str, Any]:
-    boundary = page.boundary
-    assert boundary is not None
-    names = ("first", "second", "manual", "tensorflow", "inputs", "targets")
-    return {name: getattr(boundary, name).tolist() for name in names}
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 # ---- JUnit -----------------------------------------------------------------------------------------
@@ -111,7 +93,7 @@ def _suite(root: ElementTree.Element, page: TwinPage, dossier: Dossier) -> None:
         case = ElementTree.SubElement(suite, "testcase", classname=f"gradtwin.faults.{_xml(page.target)}",
                                       name=_xml(row.fault), time="0")  # fmt: skip
         if not row.caught:
-            message = f"planted fault not seen: {row.verdict}"
+            message = f"planted fault missed: {row.verdict}"
             ElementTree.SubElement(case, "failure", message=_xml(message), type="missed").text = _xml(row.line)
 
 

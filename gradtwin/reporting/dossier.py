@@ -1,4 +1,4 @@
-"""Everything a report says, computed once: checks, maps of the error, trainings, boundaries, planted faults."""
+"""Everything a report holds, computed once: checks, maps of the error, trainings, boundaries, planted faults."""
 
 import datetime
 import itertools
@@ -12,24 +12,25 @@ import numpy as np
 
 from gradtwin.backend.tensorflow_side import ROUTES, differentiate, resolve
 from gradtwin.checking.check import check
+from gradtwin.core.dtypes import DEFAULT_DTYPES
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import is_floating
 from gradtwin.core.report import Report
 from gradtwin.core.tolerance import ulps_apart
+from gradtwin.core.verdicts import Note
 from gradtwin.explanation.formulas import first_sentence, page_of
 from gradtwin.faults.score import FaultRow, score
-from gradtwin.reporting import environment as surroundings
+from gradtwin.reporting import environment
 from gradtwin.training.history import History
 from gradtwin.training.lockstep import train
 from gradtwin.training.plan import make_plan
+from gradtwin.training.tensorboard.pictures import GRID, plane
 from gradtwin.twins import catalog
-from gradtwin.twins.twin import Twin
+from gradtwin.twins.twin import Batch, Twin
 from manual_grads import Array, Params
 
-DTYPES = ("float64", "float32")
 FAULTS_A_TWIN = 4
 CELLS = (16, 32)          # rows and columns of a map; a larger tensor is shown by the worst of each block
-GRID = 40                 # cells along each side of a decision boundary
 MULTIPLICATIONS = 3e9     # of a training; a larger network takes fewer than its own number of steps
 FEWEST_STEPS = 30
 
@@ -53,11 +54,11 @@ class ErrorMap:
 
 @dataclass(frozen=True, eq=False)
 class Boundary:
-    """What a trained network with two inputs answers over the plane.
+    """The output of a trained network with two inputs over the plane.
 
     Attributes:
         first, second: the grid's coordinates along the two inputs.
-        manual, tensorflow: [second, first], the answers of both sides.
+        manual, tensorflow: [second, first], the output of both sides.
         inputs, targets: the training rows.
     """
 
@@ -71,10 +72,10 @@ class Boundary:
 
 @dataclass(frozen=True, eq=False)
 class TwinPage:
-    """What is known of one twin.
+    """What the report holds of one twin.
 
     Attributes:
-        target: what the command line calls it, without folders.
+        target: what the command line calls it, without directories.
         twin: the twin.
         about: one line of its page; `page` all of its docstring.
         reports: its checks; `seconds` what each took.
@@ -134,7 +135,7 @@ class Dossier:
 
     @property
     def passed(self) -> bool:
-        """Whether every check agrees and every planted fault was seen."""
+        """Whether every check agrees and every planted fault was detected."""
         return all(page.agrees for page in self.pages) and all(row.caught for row in self.faults)
 
     @property
@@ -147,12 +148,12 @@ class Dossier:
 def gather(
     twins: Mapping[str, Twin], *, seed: int = 0, progress: Callable[[str], None] | None = None
 ) -> Dossier:
-    """Check, train and break every twin.
+    """Check and train every twin, and plant faults in it.
 
     Args:
         twins: by what the command line calls them: a name, or `FILE.py:OBJECT`.
         seed: draws the operating points.
-        progress: called with what is being done, in words.
+        progress: is called with what is being done, in words.
 
     Returns:
         The dossier.
@@ -160,16 +161,16 @@ def gather(
     tell = progress or (lambda text: None)
     pages = tuple(_page(target, twin, seed, tell) for target, twin in twins.items())
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return Dossier(pages, surroundings.versions(), surroundings.machine(), today, seed)
+    return Dossier(pages, environment.versions(), environment.machine(), today, seed)
 
 
 def _page(target: str, twin: Twin, seed: int, tell: Callable[[str], None]) -> TwinPage:
-    target = without_folder(target)
+    target = without_directory(target)
     tell(f"checking {target}")
     reports, seconds = zip(*_checks(target, twin, seed), strict=True)
     tell(f"training {target}")
     history, untrained = _train(twin)
-    tell(f"breaking {target}")
+    tell(f"planting faults in {target}")
     return TwinPage(
         target=target,
         twin=twin,
@@ -181,12 +182,12 @@ def _page(target: str, twin: Twin, seed: int, tell: Callable[[str], None]) -> Tw
         history=history,
         untrained=untrained,
         boundary=None if history is None else _boundary(twin, history),
-        faults=_break(twin),
+        faults=_planted(twin),
     )
 
 
-def without_folder(target: str) -> str:
-    """Take the folders off a `FILE.py:OBJECT`: a report is sent around, and a path names people."""
+def without_directory(target: str) -> str:
+    """Take the directories off a `FILE.py:OBJECT`: a report is sent around, and a path names people."""
     head, colon, tail = target.rpartition(":")
     return f"{Path(head).name}{colon}{tail}" if head.endswith(".py") else target
 
@@ -195,7 +196,7 @@ def without_folder(target: str) -> str:
 
 
 def _checks(target: str, twin: Twin, seed: int) -> Iterable[tuple[Report, float]]:
-    for dtype, route in itertools.product(DTYPES, ROUTES):
+    for dtype, route in itertools.product(DEFAULT_DTYPES, ROUTES):
         began = time.perf_counter()
         report = check(twin, dtype=dtype, route=route, seed=seed)
         command = f"gradtwin check {target} --dtype {dtype} --route {route} --seed {seed}"
@@ -245,11 +246,11 @@ def _pooled(values: Array, rows: int, columns: int) -> Array:
 
 def _train(twin: Twin) -> tuple[History | None, str]:
     if hasattr(twin.manual, "node"):
-        return None, "A node is no network, and is not trained."
+        return None, Note("single_operation", "Not trained: this is a single operation.")
     try:
         return train(twin, steps=affordable_steps(twin)), ""
     except InputError as error:
-        return None, f"Not trained: {error}"
+        return None, Note("refused", f"Not trained: {error}")
 
 
 def affordable_steps(twin: Twin) -> int:
@@ -261,28 +262,22 @@ def affordable_steps(twin: Twin) -> int:
 
 
 def _boundary(twin: Twin, history: History) -> Boundary | None:
-    plan = make_plan(twin, steps=1)
-    inputs, *others = plan.rows
-    if twin.task != "binary" or inputs.ndim != 2 or inputs.shape[1] != 2 or len(others) != 1:
+    """Ask both trained sides about the plane of two inputs, where the twin has one."""
+    rows = make_plan(twin, steps=1).rows
+    asked = plane(twin, rows)
+    if asked is None or not all(np.isfinite(p).all() for p in history.params["manual"].values()):
         return None
-    if others[0].shape[1:] != (1,) or not all(np.isfinite(p).all() for p in history.params["manual"].values()):
-        return None
-    margin = 0.25 * np.ptp(inputs, axis=0)
-    first, second = (np.linspace(inputs[:, i].min() - margin[i], inputs[:, i].max() + margin[i], GRID) for i in (0, 1))
-    grid = np.stack([axis.ravel() for axis in np.meshgrid(first, second)], axis=1)
-    answers = _answers(twin, history, grid)
+    answers = _answers(twin, history, asked.rows)
     if answers is None:
         return None
-    manual, tensorflow = (answer.reshape(GRID, GRID) for answer in answers)
-    return Boundary(first, second, manual, tensorflow, inputs, others[0])
+    manual, tensorflow = (answer.reshape(GRID, GRID)[::-1] for answer in answers)
+    return Boundary(asked.across, asked.upwards, manual, tensorflow, *rows)
 
 
-def _answers(twin: Twin, history: History, grid: Array) -> tuple[Array, Array] | None:
+def _answers(twin: Twin, history: History, rows: Batch) -> tuple[Array, Array] | None:
     """Ask both trained sides about every point of a grid."""
-    targets = np.zeros((len(grid), 1))
-    _, cache = twin.manual.forward(history.params["manual"], grid, targets)
-    names = twin.batch_names((grid, targets))
-    batch = dict(zip(names, (grid, targets), strict=True))
+    _, cache = twin.manual.forward(history.params["manual"], *rows)
+    batch = dict(zip(twin.batch_names(rows), rows, strict=True))
     values = differentiate(resolve(twin.reference), history.params["tensorflow"], batch, ()).values
     if twin.output not in cache or twin.output not in values:
         return None
@@ -292,11 +287,11 @@ def _answers(twin: Twin, history: History, grid: Array) -> tuple[Array, Array] |
 # ---- faults ----------------------------------------------------------------------------------------
 
 
-def _break(twin: Twin) -> tuple[FaultRow, ...]:
+def _planted(twin: Twin) -> tuple[FaultRow, ...]:
     try:
         return tuple(score([twin], sample=FAULTS_A_TWIN))
     except Exception:
-        # A stranger's page may be written in a way that no fault can be planted in; the checks stand without.
+        # A user's page may be written in a way that no fault can be planted in; the checks stand without.
         return ()
 
 

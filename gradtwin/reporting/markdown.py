@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradtwin.core.report import tensor_table
+from gradtwin.core.report import label, tensor_table
+from gradtwin.core.table import Table
 from gradtwin.reporting import words
-from gradtwin.reporting.charts import in_words
 from gradtwin.reporting.dossier import Dossier, TwinPage
 from manual_grads import Array
 
@@ -17,15 +17,14 @@ def markdown(dossier: Dossier) -> str:
     """Write the report as GitHub's Markdown.
 
     Args:
-        dossier: what is said; whatever a stranger wrote is escaped, so that it is text and nothing else.
+        dossier: the report; whatever a user wrote is escaped, so that it is text and nothing else.
 
     Returns:
         The document.
     """
-    lines = ["# Hand-written gradients against TensorFlow's", "", f"**{_text(words.headline(dossier))}**", ""]
+    lines = [f"# {words.TITLE}", "", f"**{_text(words.headline(dossier))}**", ""]
     lines += [f"Gradtwin {dossier.versions.get('gradtwin', '')}, {dossier.date}. {words.explanation()}", ""]
-    lines += ["## Verdicts", "", *_table(words.VERDICT_HEAD, [words.verdict_row(page) for page in dossier.pages])]
-    lines += ["", "## Twin by twin", ""]
+    lines += ["## Verdicts", "", *_table(words.verdict_table(dossier.pages)), "", "## Twin by twin", ""]
     lines += itertools.chain.from_iterable(_twin(page) for page in dossier.pages)
     lines += [*_faults(dossier), *_repeat(dossier)]
     return "\n".join(lines) + "\n"
@@ -34,30 +33,29 @@ def markdown(dossier: Dossier) -> str:
 def _twin(page: TwinPage) -> Iterator[str]:
     yield f"### {_text(page.target)}"
     yield ""
-    yield from [_text(page.about), ""] if page.about else []
+    yield from _paragraph(page.about)
     yield from _failures(page)
-    exact = {f"d{shown.name}": f"{100 * shown.exact:.0f} %" for shown in page.maps}
-    table = tensor_table(page.reports)
-    yield from _table((*table.head, "equal entries"), [(*row, exact.get(row[0], "-")) for row in table.rows])
+    yield from _table(_with_equal_entries(tensor_table(page.reports), page))
     yield ""
     history = page.history
     if history is None:
-        yield from [_text(page.untrained), ""] if page.untrained else []
+        yield from _paragraph(page.untrained)
         return
-    yield words.training_sentence(history, page.twin)
+    yield from _paragraph(words.training_sentence(history, page.twin))
+    yield from _paragraph(history.note)
+    yield from _table(words.score_table(history))
     yield ""
-    yield from [_text(history.note), ""] if history.note else []
-    yield from _table(("side", "loss", "accuracy"), words.scores(history))
-    yield ""
-    if page.boundary is not None:
-        yield from [in_words(page.boundary), ""]
-    yield from _fenced(
-        [
-            f"loss by hand     {_sparks(history.losses_manual)}",
-            f"loss, TensorFlow {_sparks(history.losses_tensorflow)}",
-            f"gap              {_sparks(history.gaps)}",
-        ]
-    )
+    yield from _paragraph("" if page.boundary is None else words.boundary_sentence(page.boundary))
+    curves = (history.losses_manual, history.losses_tensorflow, history.gaps)
+    names = [*(f"{side} loss" for side in words.SIDES), "gap"]
+    yield from _fenced([f"{name:<14} {_sparks(curve)}" for name, curve in zip(names, curves, strict=True)])
+
+
+def _with_equal_entries(table: Table, page: TwinPage) -> Table:
+    """Put the share of equal entries, which the page shows on its maps, into a last column."""
+    exact = {label(shown.name): f"{100 * shown.exact:.0f} %" for shown in page.maps}
+    rows = tuple((*row, exact.get(row[0], "-")) for row in table.rows)
+    return Table((*table.head, "equal entries"), rows, table.numbers)
 
 
 def _sparks(values: Array, width: int = 60) -> str:
@@ -84,23 +82,25 @@ def _faults(dossier: Dossier) -> Iterator[str]:
     if dossier.faults:
         yield from ["## Planted faults", "", words.fault_sentence(dossier.faults), ""]
         yield from ["<details><summary>All of them</summary>", ""]
-        yield from _table(words.FAULT_HEAD, [words.fault_row(row) for row in dossier.faults])
+        yield from _table(words.fault_table(dossier.faults))
         yield from ["", "</details>", ""]
 
 
 def _repeat(dossier: Dossier) -> Iterator[str]:
-    yield from ["## To repeat it", ""]
-    commands = itertools.chain.from_iterable(page.commands for page in dossier.pages)
-    yield from _fenced([dossier.command, *commands])
-    yield from _table(("what", "which"), list((dossier.machine | dossier.versions).items()))
+    yield from ["## How to repeat it", ""]
+    yield from _fenced(words.commands(dossier))
+    yield from _table(words.machine_table(dossier))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    right = {"float64 ulp", "float32 ulp", "bound", "loss by hand", "loss by TensorFlow", "gap", "loss", "accuracy"}
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---:' if name in right else '---' for name in head)}|"
-    for row in rows:
-        yield f"| {' | '.join(_text(cell) for cell in row)} |"
+def _paragraph(text: str) -> list[str]:
+    return [_text(text), ""] if text else []
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.head)} |"
+    yield f"|{'|'.join('---:' if i in table.numbers else '---' for i in range(len(table.head)))}|"
+    for row in table.rows:
+        yield f"| {' | '.join(map(_text, row))} |"
 
 
 def _fenced(lines: Sequence[str]) -> Iterator[str]:

@@ -1,232 +1,219 @@
 """The report as one HTML page: no script, no request, readable in light and dark, on a phone, on paper and aloud."""
 
-import html
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
+from markupsafe import Markup
 
-from gradtwin.core.report import tensor_table
+from gradtwin.core.plain import ulps
+from gradtwin.core.report import label, shape_text, tensor_table
+from gradtwin.core.table import Table
 from gradtwin.core.verdicts import Verdict
 from gradtwin.reporting import charts, words
 from gradtwin.reporting.charts import Curve
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage
+from gradtwin.reporting.markup import each, head_and_body
 from gradtwin.training.history import History
 
 # A page that may load nothing: not even a mistake of ours can make it ask a network.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-NUMERIC = {"float64 ulp", "float32 ulp", "bound", "loss by hand", "loss by TensorFlow", "gap", "loss", "accuracy"}
 
-
-class Markup(str):
-    """Text that is HTML already."""
+_HEAD = Markup(
+    """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>Gradtwin report: {state}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<a class="skip" href="#verdicts">Skip to the verdicts</a>
+<header>
+<h1>{title}</h1>
+<p class="headline {state}">{headline}</p>
+<p class="quiet">Gradtwin {version}, {date}</p>
+</header>"""
+)
 
 
 def html_page(dossier: Dossier) -> str:
     """Write the report as one HTML document.
 
     Args:
-        dossier: what is said; every word of it is escaped, for a twin's name and docstring are a stranger's.
+        dossier: the report; every word of it is escaped, since a user wrote a twin's name and docstring.
 
     Returns:
         The document.
     """
+    parts = [
+        _head(dossier),
+        *_navigation(dossier),
+        Markup("<main>"),
+        *_verdicts(dossier),
+        Markup("<h2>Twin by twin</h2>"),
+        _paragraph(words.explanation()),
+        charts.legend(),
+        *itertools.chain.from_iterable(_twin(page, f"t{i}") for i, page in enumerate(dossier.pages)),
+        *_faults(dossier),
+        *_repeat(dossier),
+        Markup("</main>\n</body>\n</html>\n"),
+    ]
+    return str(Markup("\n").join(parts))
+
+
+def _head(dossier: Dossier) -> Markup:
     style = (files("gradtwin.reporting") / "page.css").read_text(encoding="utf-8")
-    state = "passed" if dossier.passed else "failed"
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            '<meta name="referrer" content="no-referrer">',
-            f"<title>Gradtwin report: {state}</title>",
-            f"<style>\n{style}</style>",
-            "</head>",
-            "<body>",
-            '<a class="skip" href="#verdicts">Skip to the verdicts</a>',
-            "<header>",
-            "<h1>Hand-written gradients against TensorFlow’s</h1>",
-            f'<p class="headline {state}">{_text(words.headline(dossier))}</p>',
-            f'<p class="quiet">Gradtwin {_text(dossier.versions.get("gradtwin", ""))}, {_text(dossier.date)}</p>',
-            "</header>",
-            *_navigation(dossier),
-            "<main>",
-            *_verdicts(dossier),
-            "<h2>Twin by twin</h2>",
-            f"<p>{_text(words.explanation())}</p>",
-            charts.legend(),
-            *itertools.chain.from_iterable(_twin(page, f"t{i}") for i, page in enumerate(dossier.pages)),
-            *_faults(dossier),
-            *_repeat(dossier),
-            "</main>",
-            "</body>",
-            "</html>\n",
-        ]
-    )
-
-
-def _text(text: str) -> Markup:
-    return text if isinstance(text, Markup) else Markup(html.escape(str(text)))
-
-
-def _code(text: str) -> Markup:
-    return Markup(f"<code>{html.escape(text)}</code>")
+    return _HEAD.format(
+        policy=Markup(POLICY), style=Markup(style), state="passed" if dossier.passed else "failed", title=words.TITLE,
+        headline=words.headline(dossier), version=dossier.versions.get("gradtwin", ""), date=dossier.date,
+    )  # fmt: skip
 
 
 # ---- parts of the page -----------------------------------------------------------------------------
 
 
-def _navigation(dossier: Dossier) -> Iterator[str]:
+def _navigation(dossier: Dossier) -> Iterator[Markup]:
     links = [("verdicts", "Verdicts"), *((f"t{i}", page.target) for i, page in enumerate(dossier.pages))]
-    links += [("faults", "Planted faults")] * bool(dossier.faults) + [("repeat", "To repeat it")]
-    items = "".join(f'<li><a href="#{anchor}">{_text(name)}</a></li>' for anchor, name in links)
-    yield f'<nav aria-label="Contents"><ul>{items}</ul></nav>'
+    links += [("faults", "Planted faults")] * bool(dossier.faults) + [("repeat", "How to repeat it")]
+    items = each('<li><a href="#{}">{}</a></li>', links)
+    yield Markup('<nav aria-label="Contents"><ul>{}</ul></nav>').format(items)
 
 
-def _verdicts(dossier: Dossier) -> Iterator[str]:
-    yield '<h2 id="verdicts">Verdicts</h2>'
-    rows = []
-    for i, page in enumerate(dossier.pages):
-        name, verdict, *rest = words.verdict_row(page)
-        rows.append([Markup(f'<a href="#t{i}">{_text(name)}</a>'), _verdict(verdict), *rest])
-    yield _table("Every twin: the gravest verdict, the largest error, the training, the planted faults",
-                 words.VERDICT_HEAD, rows, numeric={7})  # fmt: skip
-    said = {words.verdict_of(page.reports) for page in dossier.pages}
-    meanings = (f"<dt>{_verdict(verdict)}</dt><dd>{verdict.meaning}</dd>" for verdict in Verdict if verdict in said)
-    yield f"<dl>{''.join(meanings)}</dl>"
+def _verdicts(dossier: Dossier) -> Iterator[Markup]:
+    yield Markup('<h2 id="verdicts">Verdicts</h2>')
+    table = words.verdict_table(dossier.pages)
+    link = Markup('<a href="#t{}">{}</a>')
+    rows = ((link.format(i, name), _verdict(verdict), *rest) for i, (name, verdict, *rest) in enumerate(table.rows))
+    yield _table("Every twin: its gravest verdict, largest errors, training and planted faults", table, tuple(rows))
+    given = {words.verdict_of(page.reports) for page in dossier.pages}
+    meanings = ((_verdict(verdict), verdict.meaning) for verdict in Verdict if verdict in given)
+    yield Markup("<dl>{}</dl>").format(each("<dt>{}</dt><dd>{}</dd>", meanings))
 
 
-def _twin(page: TwinPage, anchor: str) -> Iterator[str]:
-    yield f'<section aria-labelledby="{anchor}">'
-    yield f'<h3 id="{anchor}">{_text(page.target)}</h3>'
-    yield f"<p>{_text(page.about)}</p>" if page.about else ""
-    yield from _failures(page)
+def _twin(page: TwinPage, anchor: str) -> Iterator[Markup]:
+    yield Markup('<section aria-labelledby="{}">').format(anchor)
+    yield Markup('<h3 id="{}">{}</h3>').format(anchor, page.target)
+    yield _paragraph(page.about)
+    yield from (Markup('<pre class="said">{}</pre>').format(failure) for failure in words.failures(page))
+    if notes := words.notes(page):
+        yield Markup("<ul>{}</ul>").format(each("<li>{}</li>", ((note,) for note in notes)))
     table = tensor_table(page.reports)
-    rows = [[_code(name), *cells, _verdict(verdict)] for name, *cells, verdict in table.rows]
-    yield _table(f"Gradients of {page.target}: largest error and bound, in ulp", table.head, rows)
+    rows = ((_code(name), *cells, _verdict(verdict)) for name, *cells, verdict in table.rows)
+    yield _table(f"Gradients of {page.target}: largest error and bound, in ulp", table, tuple(rows))
     yield from _maps(page.maps, anchor)
     yield from _training(page, anchor)
     if page.page:
-        yield "<h4>The page it comes from</h4>"
-        yield f'<pre tabindex="0" role="region" aria-label="Formulas of {_text(page.target)}">{_text(page.page)}</pre>'
-    yield "</section>"
+        yield Markup("<h4>The page it comes from</h4>")
+        yield _region(f"Formulas of {page.target}", page.page)
+    yield Markup("</section>")
 
 
-def _failures(page: TwinPage) -> Iterator[str]:
-    yield from (f'<pre class="said">{_text(failure)}</pre>' for failure in words.failures(page))
-    if notes := words.notes(page):
-        yield f"<ul>{''.join(f'<li>{_text(note)}</li>' for note in notes)}</ul>"
-
-
-def _maps(maps: Sequence[ErrorMap], anchor: str) -> Iterator[str]:
+def _maps(maps: Sequence[ErrorMap], anchor: str) -> Iterator[Markup]:
     if not maps:
         return
-    yield "<h4>Where the two gradients differ, in ulp</h4>"
-    yield '<div class="maps">'
+    yield Markup("<h4>Where the two gradients differ, in ulp</h4>")
+    yield Markup('<div class="maps">')
     for i, shown in enumerate(maps):
-        caption = f"{_code('d' + shown.name)} {list(shown.shape)}, at most {words.ulps(float(shown.ulps.max()))}"
-        yield f"<figure>{charts.error_map(shown, f'{anchor}m{i}')}<figcaption>{caption}</figcaption></figure>"
-    yield "</div>"
+        largest = f" {shape_text(shown.shape)}, at most {ulps(float(shown.ulps.max()))}"
+        yield _figure(charts.error_map(shown, f"{anchor}m{i}"), _code(label(shown.name)) + largest)
+    yield Markup("</div>")
 
 
-def _training(page: TwinPage, anchor: str) -> Iterator[str]:
+def _training(page: TwinPage, anchor: str) -> Iterator[Markup]:
     history = page.history
     if history is None:
-        yield f'<p class="quiet">{_text(page.untrained)}</p>' if page.untrained else ""
+        yield _paragraph(page.untrained, "quiet")
         return
-    yield "<h4>Both sides trained in lockstep</h4>"
-    yield f"<p>{_text(words.training_sentence(history, page.twin))}</p>"
-    yield f'<p class="quiet">{_text(history.note)}</p>' if history.note else ""
-    yield _table(f"{page.target} after the last update", ("side", "loss", "accuracy"), words.scores(history))
-    yield SIDES_LEGEND
-    yield '<div class="charts">'
+    yield Markup("<h4>Both sides trained in lockstep</h4>")
+    yield _paragraph(words.training_sentence(history, page.twin))
+    yield _paragraph(history.note, "quiet")
+    yield _table(f"{page.target} after the last step", words.score_table(history))
+    keys = zip(("manual", "tensorflow"), words.SIDES, strict=True)
+    keyed = each('<li><span class="swatch {}"></span> {}</li>', keys)
+    yield Markup('<ul class="legend" aria-label="Lines of the charts">{}</ul>').format(keyed)
+    yield Markup('<div class="charts">')
     yield _figure(_loss_chart(history, f"{anchor}l"), "The loss of both sides, one over the other.")
     yield _figure(_gap_chart(history, f"{anchor}g"), "The largest difference between their parameters.")
     if page.boundary is not None:
         drawn = charts.decision_boundary(page.boundary, f"{anchor}b")
-        yield _figure(drawn, "Where the answer is 1/2, and the rows: discs 1, crosses 0.", "narrow")
-    yield "</div>"
+        yield _figure(drawn, "Where the answer is 1/2, and the rows: discs are 1, crosses 0.", "narrow")
+    yield Markup("</div>")
 
 
-SIDES_LEGEND = (
-    '<ul class="legend" aria-label="Lines of the charts"><li><span class="swatch manual"></span> by hand</li>'
-    '<li><span class="swatch tensorflow"></span> TensorFlow</li></ul>'
-)
-
-
-def _figure(drawing: str, caption: str, style: str = "") -> str:
-    opened = f'<figure class="{style}">' if style else "<figure>"
-    return f"{opened}{drawing}<figcaption>{_text(caption)}</figcaption></figure>"
-
-
-def _loss_chart(history: History, identity: str) -> str:
+def _loss_chart(history: History, identity: str) -> Markup:
+    manual, reference = words.SIDES
     lines = [
-        Curve("by hand", history.losses_manual, "manual"),
-        Curve("TensorFlow", history.losses_tensorflow, "tensorflow"),
+        Curve(manual, history.losses_manual, "manual"),
+        Curve(reference, history.losses_tensorflow, "tensorflow"),
     ]
     everything = np.concatenate([line.values for line in lines])
     positive = bool((everything[np.isfinite(everything)] > 0).all())
-    steps = np.arange(len(history.losses_manual))
-    title = f"Loss of {history.twin}, by hand and by TensorFlow"
-    return charts.curves(steps, lines, title=title, y="loss", identity=identity, logarithmic=positive)
+    title = f"Loss of {history.twin}, {manual} and {reference}"
+    return charts.curves(lines, title=title, y="loss", identity=identity, logarithmic=positive)
 
 
-def _gap_chart(history: History, identity: str) -> str:
-    lines = [Curve("gap", history.gaps, "gap")]
-    steps = np.arange(len(history.gaps))
+def _gap_chart(history: History, identity: str) -> Markup:
     title = f"Gap between the parameters of {history.twin}"
-    return charts.curves(steps, lines, title=title, y="gap", identity=identity, logarithmic=True)
+    lines = [Curve("gap", history.gaps, "gap")]
+    return charts.curves(lines, title=title, y="gap", identity=identity, logarithmic=True)
 
 
-def _faults(dossier: Dossier) -> Iterator[str]:
+def _faults(dossier: Dossier) -> Iterator[Markup]:
     if not dossier.faults:
         return
-    yield '<h2 id="faults">Planted faults</h2>'
-    yield f"<p>{_text(words.fault_sentence(dossier.faults))}</p>"
-    rows = []
-    for row in dossier.faults:
-        name, verdict, *named, before, after = words.fault_row(row)
-        shown = verdict if row.caught else _verdict(verdict, "missed")
-        rows.append([name, shown, *named, _code(before), _code(after)])
-    yield '<div class="faults">'
-    yield _table("A sample of the planted faults, and what the check says of each", words.FAULT_HEAD, rows)
-    yield "</div>"
+    yield Markup('<h2 id="faults">Planted faults</h2>')
+    yield _paragraph(words.fault_sentence(dossier.faults))
+    table = words.fault_table(dossier.faults)
+    rows = [
+        (fault, verdict if row.caught else _verdict(verdict, "missed"), *named, _code(before), _code(after))
+        for row, (fault, verdict, *named, before, after) in zip(dossier.faults, table.rows, strict=True)
+    ]
+    drawn = _table("A sample of the planted faults, and what the check says of each", table, tuple(rows))
+    yield Markup('<div class="faults">\n{}\n</div>').format(drawn)
 
 
-def _repeat(dossier: Dossier) -> Iterator[str]:
-    yield '<h2 id="repeat">To repeat it</h2>'
-    lines = [dossier.command, *itertools.chain.from_iterable(page.commands for page in dossier.pages)]
-    yield f'<pre tabindex="0" role="region" aria-label="Commands">{_text(chr(10).join(lines))}</pre>'
-    facts = [[name, value] for name, value in (dossier.machine | dossier.versions).items()]
-    yield _table("What it was computed on", ("what", "which"), facts)
+def _repeat(dossier: Dossier) -> Iterator[Markup]:
+    yield Markup('<h2 id="repeat">How to repeat it</h2>')
+    yield _region("Commands", "\n".join(words.commands(dossier)))
+    yield _table("What it was computed on", words.machine_table(dossier))
 
 
-# ---- shared ----------------------------------------------------------------------------------------
+# ---- pieces ----------------------------------------------------------------------------------------
+
+
+def _paragraph(text: str, style: str = "") -> Markup:
+    """Write a paragraph; nothing of an empty text."""
+    opened = Markup('<p class="{}">').format(style) if style else Markup("<p>")
+    return opened + text + Markup("</p>") if text else Markup("")
+
+
+def _code(text: str) -> Markup:
+    return Markup("<code>{}</code>").format(text)
+
+
+def _region(name: str, text: str) -> Markup:
+    return Markup('<pre tabindex="0" role="region" aria-label="{}">{}</pre>').format(name, text)
+
+
+def _figure(drawing: Markup, caption: str, style: str = "") -> Markup:
+    opened = Markup('<figure class="{}">').format(style) if style else Markup("<figure>")
+    return opened + drawing + Markup("<figcaption>{}</figcaption></figure>").format(caption)
 
 
 def _verdict(verdict: str, style: str | None = None) -> Markup:
-    return Markup(f'<span class="{style or verdict}">{html.escape(verdict)}</span>')
+    return Markup('<span class="{}">{}</span>').format(style or verdict, verdict)
 
 
-def _table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], numeric: frozenset[int] | set[int] = frozenset()
-) -> str:
-    """Write a table with a caption, its first column as the rows' heads, in a box that scrolls by itself."""
-    right = {i for i, name in enumerate(head) if name in NUMERIC} | numeric
-    style = [' class="n"' if i in right else "" for i in range(len(head))]
-    heads = "".join(f'<th scope="col"{style[i]}>{_text(name)}</th>' for i, name in enumerate(head))
-    body = "".join(
-        f'<tr><th scope="row">{_text(row[0])}</th>'
-        + "".join(f"<td{style[i]}>{_text(cell)}</td>" for i, cell in enumerate(row) if i)
-        + "</tr>\n"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(caption)}"><table>'
-        f"<caption>{_text(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody></table></div>"
-    )
+def _table(caption: str, table: Table, rows: tuple[tuple[str, ...], ...] | None = None) -> Markup:
+    """Write a table with a caption, in a box that scrolls by itself; `rows` are its rows where they hold HTML."""
+    drawn = head_and_body(table if rows is None else replace(table, rows=rows))
+    inside = Markup("<table><caption>{}</caption>\n{}</table>").format(caption, drawn)
+    return Markup('<div class="scroll" role="region" tabindex="0" aria-label="{}">{}</div>').format(caption, inside)

@@ -1,15 +1,25 @@
-"""What every form of the report says in the same words: verdicts, rows of tables, and what they mean."""
+"""The sentences and tables of the report, in every form the same."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from gradtwin.core.dtypes import DEFAULT_DTYPES
+from gradtwin.core.plain import count, number, percent, ulps
 from gradtwin.core.report import Report, failure_lines, judgement, label
+from gradtwin.core.table import Table
+from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.core.verdicts import Verdict, gravest
 from gradtwin.faults.score import FaultRow, tally
-from gradtwin.reporting.dossier import Dossier, TwinPage
-from gradtwin.training.history import History
+from gradtwin.reporting.dossier import Boundary, Dossier, TwinPage
+from gradtwin.training.history import DIVERGED, History
 from gradtwin.twins.twin import Twin
+from manual_grads import Array
+
+TITLE = "Hand-written gradients against TensorFlow’s"
+SIDES = ("manual", "reference")
 
 
 def verdict_of(reports: Sequence[Report]) -> Verdict:
@@ -18,48 +28,47 @@ def verdict_of(reports: Sequence[Report]) -> Verdict:
 
 
 def headline(dossier: Dossier) -> str:
-    """Say in one sentence what came of it."""
-    reports = dossier.reports
+    """Say the outcome in one sentence."""
     wrong = [page.target for page in dossier.pages if not page.agrees]
-    sizes = f"{_count(len(dossier.pages), 'twin')}, {_count(len(reports), 'check')}"
+    sizes = f"{count(len(dossier.pages), 'twin')}, {count(len(dossier.reports), 'check')}"
     if wrong:
         return f"Wrong gradients in {', '.join(wrong)} ({sizes})."
     missed = sum(not row.caught for row in dossier.faults)
     if missed:
-        return f"Every hand-written gradient is right ({sizes}), but {_count(missed, 'planted fault')} stayed unseen."
-    warned = [page.target for page in dossier.pages if verdict_of(page.reports) == "rounding"]
+        were = "was" if missed == 1 else "were"
+        return f"All hand-written gradients are right ({sizes}), but {count(missed, 'planted fault')} {were} missed."
+    warned = [page.target for page in dossier.pages if verdict_of(page.reports) == Verdict.ROUNDING]
     if warned:
-        return f"Every formula is right ({sizes}), but digits were lost in {', '.join(warned)}."
-    return f"Every hand-written gradient agrees with TensorFlow's ({sizes})."
+        return f"All formulas are right ({sizes}), but digits were lost in {', '.join(warned)}."
+    return f"All hand-written gradients agree with TensorFlow's ({sizes})."
 
 
 def explanation() -> str:
     """Say how to read the numbers."""
     return (
-        "Errors are in ulp, units in the last place of a tensor's largest magnitude, the largest of all entries and of "
-        "all three ways to TensorFlow's gradient (eager tape, graph, XLA). Up to 64 agree at once; what lies beyond is "
-        "looked into."
+        "Errors are the maximum over entries and over the three TensorFlow modes (tape, gradients, xla), in ulp of the "
+        f"largest entry. Up to {AGREE_ULPS:.0f} ulp counts as equal; larger errors are investigated."
     )
 
 
-# ---- rows ------------------------------------------------------------------------------------------
-
-VERDICT_HEAD = (
-    "twin", "verdict", "float64 ulp", "float32 ulp", "loss by hand", "loss by TensorFlow", "gap", "faults seen",
-)  # fmt: skip
+# ---- checks ----------------------------------------------------------------------------------------
 
 
-def verdict_row(page: TwinPage) -> tuple[str, ...]:
-    """Sum a twin up: its verdict, its largest errors, its training, its faults."""
+def verdict_table(pages: Sequence[TwinPage]) -> Table:
+    """Sum each twin up: its verdict, its largest errors, its training, its faults."""
+    errors = tuple(f"{dtype} ulp" for dtype in DEFAULT_DTYPES)
+    head = ("twin", "verdict", *errors, *(f"{side} loss" for side in SIDES), "gap", "faults detected")
+    return Table(head, tuple(map(_verdict_row, pages)), frozenset(range(2, len(head))))
+
+
+def _verdict_row(page: TwinPage) -> tuple[str, ...]:
     history = page.history
     losses = ("-", "-", "-")
     if history is not None:
-        losses = number(history.manual["loss"]), number(history.tensorflow["loss"]), f"{history.gap:.3g}"
-    seen = sum(row.caught for row in page.faults)
-    return (
-        page.target, verdict_of(page.reports), *(_largest(page, dtype) for dtype in ("float64", "float32")), *losses,
-        f"{seen} of {len(page.faults)}" if page.faults else "-",
-    )  # fmt: skip
+        losses = number(history.manual["loss"]), number(history.tensorflow["loss"]), number(history.gap, 3)
+    caught = f"{sum(row.caught for row in page.faults)} of {len(page.faults)}" if page.faults else "-"
+    largest = (_largest(page, dtype) for dtype in DEFAULT_DTYPES)
+    return page.target, verdict_of(page.reports), *largest, *losses, caught
 
 
 def _largest(page: TwinPage, dtype: str) -> str:
@@ -68,13 +77,13 @@ def _largest(page: TwinPage, dtype: str) -> str:
 
 
 def failures(page: TwinPage) -> list[str]:
-    """Say of every failed check what the terminal says; once where several routes say the same."""
-    said: dict[tuple[str, ...], list[Report]] = {}
+    """Explain every failed check as the terminal does; once where several routes give the same."""
+    found: dict[tuple[str, ...], list[Report]] = {}
     for report in page.reports:
         if not Verdict(report.verdict).is_quiet:
             lines = failure_lines(replace(report, command=""))
-            said.setdefault((report.dtype, judgement(report), *lines), []).append(report)
-    return [_failure(reports) for reports in said.values()]
+            found.setdefault((report.dtype, judgement(report), *lines), []).append(report)
+    return [_failure(reports) for reports in found.values()]
 
 
 def _failure(reports: Sequence[Report]) -> str:
@@ -84,15 +93,20 @@ def _failure(reports: Sequence[Report]) -> str:
 
 
 def notes(page: TwinPage) -> list[str]:
-    """Give what else the checks say, each thing once."""
+    """Give the notes of the checks, each once."""
     return list(dict.fromkeys(note for report in page.reports for note in report.notes))
 
 
-FAULT_HEAD = ("fault", "verdict", "tensor named", "cause named", "before", "after")
+# ---- planted faults --------------------------------------------------------------------------------
 
 
-def fault_row(row: FaultRow) -> tuple[str, ...]:
-    """Say what was planted and what the check said."""
+def fault_table(rows: Sequence[FaultRow]) -> Table:
+    """Give a row for each planted fault: what the check said of it, and the line before and after."""
+    head = ("fault", "verdict", "tensor named", "cause named", "before", "after")
+    return Table(head, tuple(map(_fault_row, rows)))
+
+
+def _fault_row(row: FaultRow) -> tuple[str, ...]:
     before, _, after = row.line.partition("  ->  ")
     tensor = label(row.claimed_tensor) if row.claimed_tensor else "-"
     verdict = row.verdict if row.caught else f"{row.verdict}: missed"
@@ -103,50 +117,65 @@ def fault_sentence(rows: Sequence[FaultRow]) -> str:
     """Sum the planted faults up."""
     sums = tally(rows)
     return (
-        f"Of {_count(sums.faults, 'planted fault')}, a sample of each twin's, {sums.caught} were seen, {sums.refused} "
-        f"of them refused before any comparison. Of the other {sums.judged}, the check named the right tensor for "
-        f"{sums.tensor_named}; of the {sums.nameable} whose cause has a name, it named {sums.cause_named}."
+        f"A sample of each twin's faults: {sums.caught} of {count(sums.faults, 'planted fault')} detected "
+        f"({sums.refused} raised an error). Correct tensor named: {sums.tensor_named} of {sums.judged}; "
+        f"correct cause: {sums.cause_named} of {sums.nameable}."
     )
 
 
-# ---- sentences -------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------------------------------------
 
 
 def training_sentence(history: History, twin: Twin) -> str:
-    """Say how a training was done, where the two sides ended, and that it was cut short, where it was."""
+    """Say how a training was done, where the two sides ended, and whether it was cut short."""
     start = "a start drawn from seed 0" if twin.source_start is None else "the source's own start"
     rule = {"gd": "gradient descent", "adam": "Adam"}[history.optimizer]
     batch = "" if history.batch_size is None else f", batches of {history.batch_size}"
     rate = f"learning rate {history.learning_rate:g}"
-    sentence = f"{_count(history.steps, 'step')} of {rule}, {rate}{batch}, from {start}."
-    gap = f"At the end the parameters of the two sides are {history.gap:.3g} apart"
-    never = ", and never more than 1e-6."
-    diverged = never if history.diverged_at is None else f"; first beyond 1e-6 after update {history.diverged_at:,}."
     steps = twin.training.steps
-    short = "" if history.steps >= steps else f" The network is large: {history.steps:,} of its {steps:,} steps."
-    return f"{sentence} {gap}{diverged}{short}"
+    short = "" if history.steps >= steps else f" The network is large, so this is {history.steps:,} of {steps:,} steps."
+    return f"{count(history.steps, 'step')} of {rule}, {rate}{batch}, from {start}. {gap_sentence(history)}{short}"
 
 
-def scores(history: History) -> list[tuple[str, ...]]:
-    """Give a row for each side: its loss and accuracy after the last update."""
-    sides = (("by hand", history.manual), ("TensorFlow", history.tensorflow))
-    return [(name, number(side["loss"]), percent(side["accuracy"])) for name, side in sides]
+def gap_sentence(history: History) -> str:
+    """Say how far the parameters of the two sides are apart, and whether they ever were too far."""
+    above = f"above {DIVERGED:.0e}".replace("e-0", "e-")
+    when = f"never {above}" if history.diverged_at is None else f"first {above} after step {history.diverged_at:,}"
+    return f"Final gap between the parameters: {history.gap:.3g}, {when}."
 
 
-def number(value: float | None) -> str:
-    """Write eight digits, and a dash for nothing."""
-    return "-" if value is None else f"{value:.8g}"
+def score_table(history: History) -> Table:
+    """Give a row for each side: its loss and accuracy after the last step."""
+    sides = zip(SIDES, (history.manual, history.tensorflow), strict=True)
+    rows = ((name, number(side.get("loss")), percent(side.get("accuracy"))) for name, side in sides)
+    return Table(("side", "loss", "accuracy"), tuple(rows), frozenset({1, 2}))
 
 
-def percent(value: float | None) -> str:
-    """Write a share in percent."""
-    return "-" if value is None else f"{100 * value:.2f} %"
+def boundary_sentence(boundary: Boundary) -> str:
+    """Say how far the two sides' answers are apart over the plane, and how many rows are right."""
+    difference = float(np.abs(boundary.manual - boundary.tensorflow).max())
+    right = np.mean((_nearest(boundary) > 0.5) == (boundary.targets[:, 0] > 0.5))
+    return (
+        f"Over the plane of the two inputs the answers of the two sides differ by at most {difference:.2g}; "
+        f"{100 * right:.0f} % of the rows lie on the right side of 1/2."
+    )
 
 
-def ulps(value: float) -> str:
-    """Write an error in three digits."""
-    return f"{value:.3g}" if math.isfinite(value) else "not finite"
+def _nearest(boundary: Boundary) -> Array:
+    """Give the grid's answer nearest to each row."""
+    i = np.abs(boundary.first[None] - boundary.inputs[:, :1]).argmin(axis=1)
+    j = np.abs(boundary.second[None] - boundary.inputs[:, 1:]).argmin(axis=1)
+    return boundary.manual[j, i]
 
 
-def _count(amount: int, noun: str) -> str:
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+# ---- the end ---------------------------------------------------------------------------------------
+
+
+def commands(dossier: Dossier) -> list[str]:
+    """Give the command lines that repeat the report, and each part of it."""
+    return [dossier.command, *(command for page in dossier.pages for command in page.commands)]
+
+
+def machine_table(dossier: Dossier) -> Table:
+    """Say what the report was computed on."""
+    return Table(("what", "which"), tuple((dossier.machine | dossier.versions).items()))

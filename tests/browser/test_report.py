@@ -182,5 +182,5 @@ def test_the_page_is_made_by_the_library_too(browser, tmp_path):
 
     (tmp_path / "page.html").write_text(html_page(gather({"gates": catalog.get("gates")})), encoding="utf-8")
     browser.open((tmp_path / "page.html").as_uri())
-    assert "Every hand-written gradient agrees" in browser.text()
+    assert "All hand-written gradients agree" in browser.text()
     assert violations(browser) == []

@@ -42,10 +42,13 @@ class Plane:
     """A square of the plane with the training data in it, to ask a network about.
 
     Attributes:
-        rows: the batch to evaluate, [GRID², 2] and targets that are not looked at.
+        across, upwards: [GRID], the coordinates of the cells' centres along the two inputs.
+        rows: the batch to evaluate, [GRID², 2] from the top row down, and targets that are not looked at.
         points: (column, row, is a 1) of the training data, in cells of the grid.
     """
 
+    across: Array
+    upwards: Array
     rows: Batch
     points: list[Dot]
 
@@ -64,13 +67,12 @@ def plane(twin: Twin, rows: Batch) -> Plane | None:
     pad = np.where(high > low, (high - low) / 2, 1.0)
     low, high = low - pad, high + pad
     fractions = (np.arange(GRID) + 0.5) / GRID
-    across = low[0] + fractions * (high[0] - low[0])
-    upwards = low[1] + fractions[::-1] * (high[1] - low[1])
-    grid = np.stack(np.meshgrid(across, upwards), axis=-1).reshape(-1, 2).astype(x.dtype)
+    across, upwards = (low[i] + fractions * (high[i] - low[i]) for i in (0, 1))
+    grid = np.stack(np.meshgrid(across, upwards[::-1]), axis=-1).reshape(-1, 2).astype(x.dtype)
     places = (x - low) / (high - low) * GRID
     shown = zip(places[:200].tolist(), t[:200, 0] > 0.5, strict=True)
     points = [(column, GRID - row, bool(filled)) for (column, row), filled in shown]
-    return Plane((grid, np.zeros((len(grid), 1), t.dtype)), points)
+    return Plane(across, upwards, (grid, np.zeros((len(grid), 1), t.dtype)), points)
 
 
 def decision_boundary(plane: Plane, output: str, evaluate: Mapping[str, Evaluate]) -> Picture:

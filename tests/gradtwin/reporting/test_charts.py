@@ -13,9 +13,7 @@ from gradtwin.reporting.dossier import Boundary, ErrorMap
 def drawn(values: list[float], *, logarithmic: bool) -> str:
     """Draw one curve."""
     line = Curve("gap", np.array(values), "gap")
-    return charts.curves(
-        np.arange(len(values)), [line], title="<b>", y="gap", identity="c", logarithmic=logarithmic
-    )
+    return charts.curves([line], title="<b>", y="gap", identity="c", logarithmic=logarithmic)
 
 
 def points(chart: str) -> list[tuple[float, float]]:

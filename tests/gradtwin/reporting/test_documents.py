@@ -66,7 +66,7 @@ def test_the_markdown_says_the_same_and_takes_markup_for_words(dossier: Dossier)
     assert "Wrong gradients in" in text and "likely cause" in text
     assert dossier.faults[0].fault.replace("_", "\\_") in text
     assert "gradtwin train xor --steps" in text and dossier.versions["tensorflow"] in text
-    assert re.search(r"loss by hand +[▁-█]", text)
+    assert re.search(r"manual loss +[▁-█]", text)
     assert "/home/" not in text
 
 
@@ -86,7 +86,7 @@ def test_a_planted_fault_that_stays_unseen_fails_the_report(right: Dossier) -> N
     """Every form says it: the headline, the table, the case of JUnit; digits lost are said too, and pass."""
     row = replace(right.pages[1].faults[0], caught=False, verdict="agree")
     missed = replace(right, pages=(replace(right.pages[1], faults=(row,)),))
-    assert not missed.passed and "1 planted fault stayed unseen" in headline(missed)
+    assert not missed.passed and "1 planted fault was missed" in headline(missed)
     failure = ElementTree.fromstring(junit_document(missed)).find(".//failure")
     assert failure is not None and failure.get("type") == "missed"
     assert "agree: missed" in markdown(missed) and 'class="missed"' in html_page(missed)

@@ -13,7 +13,7 @@ from gradtwin.reporting.dossier import (
     affordable_steps,
     error_map,
     history_row,
-    without_folder,
+    without_directory,
 )
 from gradtwin.twins import catalog
 
@@ -59,7 +59,7 @@ def test_the_boundary_is_what_both_trained_sides_answer(dossier: Dossier) -> Non
 
 def test_a_node_is_not_trained_and_says_why(dossier: Dossier) -> None:
     """There is no curve without a network."""
-    assert dossier.pages[2].history is None and "node" in dossier.pages[2].untrained
+    assert dossier.pages[2].history is None and dossier.pages[2].untrained.id == "single_operation"
 
 
 def test_a_wrong_twin_makes_the_report_fail(dossier: Dossier, right: Dossier) -> None:
@@ -95,7 +95,7 @@ def test_a_large_network_takes_fewer_steps_than_its_own() -> None:
 )
 def test_a_target_loses_its_folder(target: str, short: str) -> None:
     """The command still names the file; who runs it stands beside it."""
-    assert without_folder(target) == short
+    assert without_directory(target) == short
 
 
 def test_a_page_in_which_no_fault_can_be_planted_is_reported_without(evil: Twin, dossier: Dossier) -> None:
