@@ -12,6 +12,7 @@ import numpy as np
 
 from gradtwin.backend.tensorflow_side import ROUTES, differentiate, resolve
 from gradtwin.checking.check import check
+from gradtwin.checking.settings import CheckSettings
 from gradtwin.core.dtypes import DEFAULT_DTYPES
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import is_floating
@@ -199,7 +200,7 @@ def _checks(target: str, twin: Twin, seed: int) -> Iterable[tuple[Report, float]
     for dtype, route in itertools.product(DEFAULT_DTYPES, ROUTES):
         began = time.perf_counter()
         report = check(twin, dtype=dtype, route=route, seed=seed)
-        command = f"gradtwin check {target} --dtype {dtype} --route {route} --seed {seed}"
+        command = CheckSettings(dtype=dtype, route=route, seed=seed).command(target)
         yield replace(report, command=command), time.perf_counter() - began
 
 
