@@ -9,6 +9,7 @@ import numpy as np
 from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.checking.case import Case, Reference
 from gradtwin.checking.low_precision import in_dtype, judged_in_low_precision
+from gradtwin.checking.numeric import with_numeric
 from gradtwin.checking.refusals import require, require_point, require_route
 from gradtwin.checking.remarks import with_second_order
 from gradtwin.checking.settings import CheckSettings
@@ -33,6 +34,7 @@ def check(
     thorough: bool = False,
     shards: Sequence[int] | None = None,
     device: str | None = None,
+    numeric: bool = False,
 ) -> Report:
     """Check one twin at the operating point drawn from `seed`.
 
@@ -49,6 +51,8 @@ def check(
         shards: how many examples each replica gets, where the hand-written code is data-parallel itself or the
             route is; by default a route's shards are unequal.
         device: where TensorFlow computes the reference, such as "GPU:0"; by default the CPU.
+        numeric: also run the numeric check of document 002 (A20): step 0.01, precision 1e-3. Its rows are
+            `report.numeric`; it never changes the verdict. Two forward passes an entry, for small networks.
 
     Returns:
         The report: the losses first, then every gradient.
@@ -62,7 +66,7 @@ def check(
     require(dtype, DTYPES, "dtype")
     with told_as_theirs(f"Drawing a point for twin {twin.name!r}"):
         params, batch = twin.point(seed)
-    settings = CheckSettings(dtype, route, device, shards, seed, thorough, twin.kinks)
+    settings = CheckSettings(dtype, route, device, shards, seed, thorough, twin.kinks, numeric)
     case = Case(
         name=twin.name,
         manual=TwinSide(twin.manual),
@@ -91,6 +95,7 @@ def check_gradients(
     kinks: str = "any",
     shards: Sequence[int] | None = None,
     device: str | None = None,
+    numeric: bool = False,
 ) -> Report:
     """Check your own gradient against TensorFlow's of your own loss.
 
@@ -105,6 +110,7 @@ def check_gradients(
         kinks: at a kink, "any" accepts every subgradient, "reference" only the one TensorFlow takes.
         shards: as for `check`.
         device: as for `check`.
+        numeric: as for `check`.
 
     Returns:
         The report.
@@ -113,7 +119,7 @@ def check_gradients(
         InputError: params or gradients that are no dictionaries of float arrays, other keys, shapes or
             dtypes than the parameters', or values that are not finite.
     """
-    settings = CheckSettings(route=route, device=device, shards=shards, kinks=kinks)
+    settings = CheckSettings(route=route, device=device, shards=shards, kinks=kinks, numeric=numeric)
     return run(case_of_functions(manual, Reference(resolve(reference)), params, batch, settings, name=name))
 
 
@@ -156,4 +162,5 @@ def run(case: Case) -> Report:
     require_route(case.settings.route, case.dtype)
     require_point(case.params, case.batch)
     case = case.prepared()
-    return judged_in_low_precision(case) if is_low(case.dtype) else case.judged(case.asked())
+    report = judged_in_low_precision(case) if is_low(case.dtype) else case.judged(case.asked())
+    return with_numeric(report, case) if case.settings.numeric else report

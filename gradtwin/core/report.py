@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gradtwin.core.errors import Disagreement
@@ -59,6 +59,35 @@ class TensorReport:
         }
 
 
+@dataclass(frozen=True)
+class NumericRow:
+    """What the source's numeric check says of one tensor's gradient.
+
+    Attributes:
+        name: the tensor.
+        index: the entry that is furthest from its numeric value, beside what is allowed there.
+        numeric: the numeric value there.
+        manual: the manual value there.
+        error: how far they are apart.
+        precision: the absolute and the relative precision that is asked for.
+        passed: whether error <= precision + precision * |numeric| in every entry that was looked at.
+        entries: how many entries that was; all, but for large tensors.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    numeric: float
+    manual: float
+    error: float
+    precision: float
+    passed: bool
+    entries: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the row as plain data."""
+        return asdict(self) | {"index": list(self.index)}
+
+
 @dataclass(frozen=True, repr=False)
 class Report(ShownInNotebooks):
     """The outcome of a check.
@@ -75,6 +104,7 @@ class Report(ShownInNotebooks):
         formula: of a check in bfloat16 or float16 the report of the same two sides in float64 at the same point,
             which judges the formula; `tensors` are then each side's distance from it, in ulp of the dtype.
         device: the device TensorFlow computed the reference on, where one was asked for.
+        numeric: what the source's numeric check says, a row a tensor; None unless it was asked for.
     """
 
     twin: str
@@ -93,6 +123,7 @@ class Report(ShownInNotebooks):
     kinks: str = "any"
     formula: "Report | None" = None
     device: str | None = None
+    numeric: tuple[NumericRow, ...] | None = None
 
     @property
     def agrees(self) -> bool:
@@ -108,6 +139,7 @@ class Report(ShownInNotebooks):
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain data, ready for JSON."""
         judged_apart = {"formula": self.formula.to_dict()} if self.formula else {}
+        numeric = {} if self.numeric is None else {"numeric": [row.to_dict() for row in self.numeric]}
         return {
             "twin": self.twin,
             "dtype": self.dtype,
@@ -122,6 +154,7 @@ class Report(ShownInNotebooks):
             "notes": list(self.notes),
             "tensors": [tensor.to_dict() for tensor in self.tensors],
             **judged_apart,
+            **numeric,
         }
 
     def raise_for_disagreement(self) -> None:
@@ -134,7 +167,7 @@ class Report(ShownInNotebooks):
 
     def __str__(self) -> str:
         table = (f"  {line}" for line in tensor_table([self]).lines())
-        return "\n".join([headline(self), *table, *failure_lines(self), *self.notes])
+        return "\n".join([headline(self), *table, *failure_lines(self), *self.notes, *numeric_lines(self)])
 
     def _at_worst(self, worst: Worst) -> str:
         """Say what stands at a tensor's worst entry, one value after the other."""
@@ -205,6 +238,26 @@ def failure_lines(report: Report) -> list[str]:
     if report.command and _loud(report):
         lines.append(f"  repeat: {report.command}")
     return lines
+
+
+def numeric_lines(report: Report) -> list[str]:
+    """Draw the source's numeric check: whose rule it is, a row for each tensor, and what the rule cannot do."""
+    if not report.numeric:
+        return []
+    head = ("tensor", "numeric", "manual", "error", "result")
+    rows = [
+        (f"{label(r.name)}{list(r.index)}", f"{r.numeric:.6g}", f"{r.manual:.6g}", f"{r.error:.2g}",
+         "pass" if r.passed else "fail")
+        for r in report.numeric
+    ]  # fmt: skip
+    table = Table(head, tuple(rows), frozenset({1, 2, 3}))
+    precision = report.numeric[0].precision
+    return [
+        f"Numeric check, the rule of document 002 (step 0.01, precision {precision:g}); it never changes the verdict:",
+        *(f"  {line}" for line in table.lines()),
+        f"  It cannot see errors below {precision:g}: small gradients pass even if they are wrong. It refuses right "
+        "gradients where the loss is strongly curved.",
+    ]
 
 
 def _worst_lines(report: Report) -> list[str]:
