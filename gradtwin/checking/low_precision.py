@@ -54,12 +54,13 @@ def in_dtype(arrays: Mapping[str, Array], dtype: str) -> Params:
                 f"{name}: expected numbers up to {largest(dtype):g}, the largest {dtype}, got "
                 f"{scale_of(np.asarray(arrays[name])):.3g}; scale the data, or use bfloat16 or float32."
             )
-        if is_low(dtype) and _are_distributions(np.asarray(arrays[name])):
+        if is_low(dtype) and are_distributions(np.asarray(arrays[name])):
             there[name] = _as_distributions(np.asarray(arrays[name], np.float64), dtype)
     return kept_bfloat16(there)
 
 
-def _are_distributions(array: Array) -> bool:
+def are_distributions(array: Array) -> bool:
+    """Whether each row of a matrix is a distribution: no number is negative, and they add up to 1."""
     return bool(is_floating(array) and array.ndim == 2 and (array >= 0).all() and np.allclose(array.sum(axis=1), 1.0))
 
 

@@ -3,6 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
+
+OF_TWINS = ("dtype", "route", "device", "shards", "seed", "thorough", "numeric")
+"""The settings that are keyword arguments of `gradtwin.check`."""
+
+OF_FUNCTIONS = ("route", "device", "shards", "kinks", "numeric")
+"""Those of `gradtwin.check_gradients`, which takes its dtype from the parameters."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +43,19 @@ class CheckSettings:
             target: the twin, as the command line knows it: a name or `FILE.py:OBJECT`.
         """
         if self.shards is not None:  # the command line has no option for them
-            keywords = self.keywords("dtype", "route", "device", "shards", "seed", "thorough", "numeric")
-            return f"python -c {shlex.quote(f'import gradtwin; print(gradtwin.check({target!r}, {keywords}))')}"
+            call = f"gradtwin.check({target!r}, {self.keywords(OF_TWINS)})"
+            return f"python -c {shlex.quote(f'import gradtwin; print({call})')}"
         words = ["gradtwin", "check", target, "--dtype", self.dtype, "--route", self.route, "--seed", str(self.seed)]
         words += ["--device", self.device] if self.device else []
         words += ["--thorough"] * self.thorough + ["--numeric"] * self.numeric
         return shlex.join(words)
 
-    def keywords(self, *names: str) -> str:
+    def options(self, names: Sequence[str]) -> dict[str, Any]:
+        """Give some of the settings as keyword arguments."""
+        return {name: getattr(self, name) for name in names}
+
+    def keywords(self, names: Sequence[str]) -> str:
         """Write some of the settings as keyword arguments: dtype and route always, others unless they are defaults."""
         defaults = {field.name: field.default for field in fields(self)}
-        given = {name: getattr(self, name) for name in names}
-        shown = [name for name in names if name in ("dtype", "route") or given[name] != defaults[name]]
-        return ", ".join(f"{name}={given[name]!r}" for name in shown)
+        options = self.options(names).items()
+        return ", ".join(f"{n}={v!r}" for n, v in options if n in ("dtype", "route") or v != defaults[n])

@@ -4,20 +4,22 @@
     smallest = gradtwin.shrink_gradients(manual, reference, params, x, t)
     smallest.write("smallest.py")                                 # python smallest.py exits with status 1
 
-Every step must fail in the same way as the whole: the same verdict, blame and first wrong tensor. In this
-order: layer widths, where the twin can be had in others; rows of the batch; entries, set to zero; and
-what is left, rounded to few digits. One-hot targets, masks and other arrays of zeros and ones keep their
-entries, and so do distributions: they mean something together.
+Every smaller point must fail in the same way as the first: the same verdict, blame, first wrong tensor and cause. The
+order: layer widths, where the twin exists in others; rows of the batch; entries, set to zero; and what is left,
+rounded to few digits. One-hot targets, masks, other arrays of zeros and ones, and distributions keep their entries,
+because they only mean something together.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gradtwin.checking.check import check, check_gradients
+from gradtwin.checking.low_precision import are_distributions
+from gradtwin.checking.settings import OF_FUNCTIONS, OF_TWINS, CheckSettings
 from gradtwin.checking.shrink_script import Source, source_of_functions, source_of_twin, write_script
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import is_floating
@@ -31,7 +33,7 @@ CHECKS = 400
 """After so many checks the smallest point so far is taken."""
 
 Point = tuple[Params, Batch]
-Ask = Callable[[Point], Report]
+Ask = Callable[[Point, CheckSettings], Report]
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def shrink(
     route: str = "tape",
     seed: int = 0,
     thorough: bool = False,
+    shards: Sequence[int] | None = None,
+    device: str | None = None,
     where: str | None = None,
 ) -> Smallest:
     """Find the smallest point at which the check of a twin still fails.
@@ -112,7 +116,9 @@ def shrink(
         route: as for `gradtwin.check`.
         seed: draws the point that is shrunk.
         thorough: as for `gradtwin.check`.
-        where: how the script finds the twin, a name or `FILE.py:OBJECT`; looked for if not given.
+        shards: as for `gradtwin.check`; a shard gets smaller with its rows.
+        device: as for `gradtwin.check`.
+        where: how the script finds the twin, a name or `FILE.py:OBJECT`; by default the loaded modules are searched.
 
     Raises:
         InputError: the check does not fail.
@@ -120,12 +126,12 @@ def shrink(
     where = where or (twin if isinstance(twin, str) else None)
     twin = catalog.get(twin) if isinstance(twin, str) else twin
 
-    def ask(point: Point) -> Report:
-        return check(at_point(twin, *point), dtype=dtype, route=route, seed=seed, thorough=thorough)
+    def ask(point: Point, settings: CheckSettings) -> Report:
+        return check(at_point(twin, *point), **settings.options(OF_TWINS))
 
-    search = _Search(ask, twin.point(seed))
+    search = _Search(ask, twin.point(seed), CheckSettings(dtype, route, device, shards, seed, thorough))
     search.narrow(twin, seed)
-    return search.finish(lambda: source_of_twin(twin, where, dtype, route, thorough))
+    return search.finish(lambda: source_of_twin(twin, where, search.settings))
 
 
 def shrink_gradients(
@@ -134,6 +140,9 @@ def shrink_gradients(
     params: Params,
     *batch: Array,
     route: str = "tape",
+    kinks: str = "any",
+    shards: Sequence[int] | None = None,
+    device: str | None = None,
 ) -> Smallest:
     """Find the smallest params and batch at which `gradtwin.check_gradients` still fails.
 
@@ -143,16 +152,20 @@ def shrink_gradients(
         params: where it fails.
         *batch: where it fails.
         route: as for `gradtwin.check_gradients`.
+        kinks: as for `gradtwin.check_gradients`.
+        shards: as for `gradtwin.shrink`.
+        device: as for `gradtwin.check`.
 
     Raises:
         InputError: the check does not fail.
     """
 
-    def ask(point: Point) -> Report:
-        return check_gradients(manual, reference, point[0], *point[1], route=route)
+    def ask(point: Point, settings: CheckSettings) -> Report:
+        return check_gradients(manual, reference, point[0], *point[1], **settings.options(OF_FUNCTIONS))
 
-    search = _Search(ask, (dict(params), tuple(np.asarray(array) for array in batch)))
-    return search.finish(lambda: source_of_functions(manual, reference, route))
+    settings = CheckSettings(route=route, device=device, shards=shards, kinks=kinks)
+    search = _Search(ask, (dict(params), tuple(np.asarray(array) for array in batch)), settings)
+    return search.finish(lambda: source_of_functions(manual, reference, search.settings))
 
 
 # ---- the search ----------------------------------------------------------------------------------------
@@ -161,14 +174,15 @@ def shrink_gradients(
 class _Search:
     """The smallest failing point so far, and the ways to a smaller one."""
 
-    def __init__(self, ask: Ask, point: Point) -> None:
+    def __init__(self, ask: Ask, point: Point, settings: CheckSettings) -> None:
         self.ask = ask
         self.point = point
-        self.report = self.failure = ask(point)
+        self.settings = settings
+        self.report = self.failure = ask(point, settings)
         self.checks = 1
         self.free = list(_free_slots(point))
         if self.failure.agrees:
-            raise InputError(f"{self.failure.twin}: nothing to shrink, for the check does not fail.")
+            raise InputError(f"{self.failure.twin}: nothing to shrink: the check does not fail.")
 
     def finish(self, source: Callable[[], Source]) -> Smallest:
         """Take out rows and numbers, and give what is left."""
@@ -178,18 +192,19 @@ class _Search:
         params, batch = self.point
         return Smallest(params, batch, self.report, self.checks, source)
 
-    def fails(self, point: Point) -> bool:
-        """Keep a point, if it fails in the way of the first."""
+    def fails(self, point: Point, settings: CheckSettings | None = None) -> bool:
+        """Keep a point, and settings that go with it, if it fails in the way of the first."""
+        settings = settings or self.settings
         if self.checks >= CHECKS:
             return False
         self.checks += 1
         try:
-            report = self.ask(point)
+            report = self.ask(point, settings)
         except InputError:  # no point for this code
             return False
         if _way(report) != _way(self.failure):
             return False
-        self.point, self.report = point, report
+        self.point, self.settings, self.report = point, settings, report
         return True
 
     def narrow(self, twin: Twin, seed: int) -> None:
@@ -205,20 +220,22 @@ class _Search:
                     break
 
     def drop_rows(self) -> None:
-        """Find few rows that fail together, then leave out whichever is not needed."""
+        """Find few rows that fail together, then leave out each that is not needed."""
         total = _row_count(self.point)
         if total is None:
             return
-        whole, size = self.point, 1
+        whole, settings, size = self.point, self.settings, 1
         while size < total:
             starts = range(0, total - size + 1, max(1, (total - size) // 4))
-            if any(self.fails(_with_rows(whole, np.arange(start, start + size))) for start in starts):
+            few = (np.arange(start, start + size) for start in starts)
+            if any(self.fails(_with_rows(whole, rows), _recut(settings, rows)) for rows in few):
                 break
             size *= 2
         for row in range((_row_count(self.point) or 1) - 1, -1, -1):
             count = _row_count(self.point) or 1
             if count > 1 and row < count:
-                self.fails(_with_rows(self.point, np.delete(np.arange(count), row)))
+                rows = np.delete(np.arange(count), row)
+                self.fails(_with_rows(self.point, rows), _recut(self.settings, rows))
 
     def clear_entries(self) -> None:
         """Set to zero what may be zero: whole arrays, then halves, down to single entries."""
@@ -243,8 +260,16 @@ def _way(report: Report) -> tuple[Any, ...]:
     return report.agrees, report.verdict, report.blame, report.first_wrong, report.cause_id
 
 
+def _recut(settings: CheckSettings, rows: Array) -> CheckSettings:
+    """Leave in each shard those of its rows that are kept, and no shard without any."""
+    if settings.shards is None:
+        return settings
+    kept = np.diff(np.searchsorted(rows, np.cumsum(settings.shards)), prepend=0)
+    return replace(settings, shards=tuple(int(size) for size in kept if size))
+
+
 def _point_of_widths(twin: Twin, widths: tuple[int, ...], seed: int) -> Point:
-    """Draw the point of other widths; a resized twin is asked for its point only, for its sides are the built-in's."""
+    """Draw the point of other widths. Only the point of a resized twin is used: its sides are the built-in ones."""
     assert twin.resize is not None
     return twin.resize(widths).point(seed)
 
@@ -302,7 +327,6 @@ def _free_slots(point: Point) -> Iterator[Slot]:
 def _means_something(array: Array) -> bool:
     """Whether these are zeros and ones, scaled masks, or distributions."""
     few_values = array.size > 2 and np.unique(array).size <= 2
-    distributions = array.ndim == 2 and (array >= 0).all() and np.allclose(array.sum(axis=1), 1.0)
-    return bool(np.isin(array, (0.0, 1.0)).all() or few_values or distributions)
+    return bool(np.isin(array, (0.0, 1.0)).all() or few_values or are_distributions(array))
 
 

@@ -1,4 +1,4 @@
-"""The script of a shrunk check: where its functions are imported from, and its numbers as literals."""
+"""The script that repeats a shrunk check: it imports the functions, and holds the numbers as literals."""
 
 import importlib.util
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.checking.settings import OF_FUNCTIONS, OF_TWINS, CheckSettings
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import is_floating
 from gradtwin.core.report import Report
@@ -26,7 +27,7 @@ class Source:
     """The lines of a script that depend on what is checked.
 
     Attributes:
-        paths: folders the imports need on the path.
+        paths: directories the imports need on the path.
         imports: lines that import or find the functions.
         call: the expression that runs the check, of `params` and `batch`.
     """
@@ -36,59 +37,56 @@ class Source:
     call: str
 
 
-def source_of_twin(twin: Twin, where: str | None, dtype: str, route: str, thorough: bool = False) -> Source:
+def source_of_twin(twin: Twin, where: str | None, settings: CheckSettings) -> Source:
     """Say how a script finds a twin and checks it at `params` and `batch`.
 
     Args:
         twin: the twin.
         where: a name in the catalogue or `FILE.py:OBJECT`; None to look for the twin in the loaded modules.
-        dtype: of the check.
-        route: of the check.
-        thorough: whether the check is.
+        settings: how the check is made.
 
     Raises:
         InputError: the twin is at the top level of no module.
     """
-    options = f"dtype={dtype!r}, route={route!r}" + ", thorough=True" * thorough
-    call = f"gradtwin.check(at_point(twin, params, batch), {options})"
-    common = ("import gradtwin", "from gradtwin.checking.shrink import at_point")
-    if where is not None and ".py" not in where:
-        return Source((), (*common, "from gradtwin import catalog", "", f"twin = catalog.get({where!r})"), call)
+    call = f"gradtwin.check(at_point(twin, params, batch), {settings.keywords(OF_TWINS)})"
     if where is None:
         paths, line = _import_of(twin, "twin")
-        return Source(paths, (*common, line), call)
-    file, _, name = where.rpartition(":")
-    target = f"{Path(file).resolve()}:{name}"
-    find = ("from gradtwin import twin_files", "", f"(twin,) = twin_files.load({target!r}).values()")
-    return Source((), (*common, *find), call)
+        return Source(paths, ("import gradtwin", "from gradtwin import at_point", line), call)
+    if ".py" not in where:
+        module, find = "catalog", f"twin = catalog.get({where!r})"
+    else:
+        file, _, name = where.rpartition(":")
+        target = f"{Path(file).resolve()}:{name}"
+        module, find = "twin_files", f"(twin,) = twin_files.load({target!r}).values()"
+    return Source((), ("import gradtwin", f"from gradtwin import at_point, {module}", "", find), call)
 
 
-def source_of_functions(manual: Callable[..., Any], reference: Any, route: str) -> Source:
+def source_of_functions(manual: Callable[..., Any], reference: Any, settings: CheckSettings) -> Source:
     """Say how a script imports two functions and checks them at `params` and `batch`.
 
     Raises:
         InputError: one of them is at the top level of no module.
     """
     (paths, first), (others, second) = _import_of(manual, "manual"), _import_of(reference, "reference")
-    call = f"gradtwin.check_gradients(manual, reference, params, *batch, route={route!r})"
+    call = f"gradtwin.check_gradients(manual, reference, params, *batch, {settings.keywords(OF_FUNCTIONS)})"
     return Source(tuple(dict.fromkeys(paths + others)), ("import gradtwin", first, second), call)
 
 
 def _import_of(thing: Any, alias: str) -> tuple[tuple[str, ...], str]:
-    """Find the name of a thing at the top level of a module, and the folder that module is imported from."""
+    """Find the name of a thing at the top level of a module, and the directory that module is imported from."""
     if isinstance(thing, str):
         return (), f"{alias} = {thing!r}"
     module, name = _place_of(thing)
     if module is None:
         what = getattr(thing, "__qualname__", None) or f"the {type(thing).__name__}"
         raise InputError(
-            f"The script cannot import {what}: expected it at the top level of a module or file; move it there."
+            f"The script cannot import {what}: expected it at the top level of a module; move it there."
         )
     file = Path(getattr(module, "__file__", None) or "")
     stem = file.stem if module.__name__ == "__main__" else module.__name__
-    folder = file.resolve().parents[stem.count(".") + (file.stem == "__init__")]
+    directory = file.resolve().parents[stem.count(".") + (file.stem == "__init__")]
     installed = importlib.util.find_spec(stem.partition(".")[0]) is not None and "site-packages" in str(file)
-    return (() if installed else (str(folder),)), f"from {stem} import {name} as {alias}"
+    return (() if installed else (str(directory),)), f"from {stem} import {name} as {alias}"
 
 
 def _place_of(thing: Any) -> tuple[Any, str]:
@@ -123,7 +121,7 @@ def write_script(file: Path, source: Source, params: Params, batch: Batch, repor
     lines = [
         f"{HEADER}: {report.twin}, {report.verdict}{blame}; {size}.",
         "",
-        "It needs the functions where they are, and exits with status 1 until they agree.",
+        "It imports the functions from where they are, and exits with status 1 until the two sides agree.",
         '"""',
         "",
         "import dataclasses",
@@ -150,9 +148,9 @@ def write_script(file: Path, source: Source, params: Params, batch: Batch, repor
 def refuse_to_replace(file: Path) -> None:
     """Raise an InputError where a script would be written over something else, or nowhere."""
     if not file.parent.is_dir():
-        raise InputError(f"There is no directory {file.parent} to write {file.name} to.")
+        raise InputError(f"Cannot write {file.name}: there is no directory {file.parent}.")
     if file.is_dir() or (file.exists() and not file.read_text(errors="replace").startswith(HEADER)):
-        raise InputError(f"{file} exists and is no earlier script of this kind: give another name.")
+        raise InputError(f"{file} exists and was not written by --shrink-to or shrink; choose another name.")
 
 
 def _imports(params: Params, batch: Batch) -> list[str]:

@@ -166,9 +166,9 @@ def check(
         count = len(twins) * (1 if dtype else len(DEFAULT_DTYPES)) * (1 if route else len(ROUTES))
         done = list(reports) if json else rendering.print_checks(reports, count)
         if shrink_to is not None:
-            _write_smallest(twins, done, shrink_to, thorough)
+            _write_smallest(twins, done, shrink_to, thorough, device)
         elif not json:
-            _offer_smallest(done, thorough)
+            _offer_smallest(done)
     if json:
         rendering.print_json([report.to_dict() for report in done])
     if not all(report.agrees for report in done):
@@ -409,26 +409,26 @@ def _checks(
 ) -> "Iterator[Report]":
     from gradtwin.backend.tensorflow_side import ROUTES, load_tensorflow
     from gradtwin.checking.check import check as check_twin
+    from gradtwin.checking.settings import OF_TWINS, CheckSettings
     from gradtwin.commands.side_by_side import side_by_side
     from gradtwin.twins import catalog
 
-    settings = list(itertools.product([dtype] if dtype else DEFAULT_DTYPES, [route] if route else ROUTES))
+    ways = itertools.product([dtype] if dtype else DEFAULT_DTYPES, [route] if route else ROUTES)
+    settings = [CheckSettings(*way, device=device, seed=seed, thorough=thorough) for way in ways]
 
     def checks_of(target: str) -> "list[Report]":
-        return [one_check(target, *setting) for setting in settings]
+        return [one_check(target, setting) for setting in settings]
 
-    def one_check(target: str, dtype: str, route: str) -> "Report":
-        report = check_twin(twins[target], dtype=dtype, route=route, seed=seed, thorough=thorough, device=device)
-        command = f"gradtwin check {target} --dtype {dtype} --route {route} --seed {seed}"
-        command += f" --device {device}" if device else ""
-        return dataclasses.replace(report, command=command)
+    def one_check(target: str, setting: CheckSettings) -> "Report":
+        report = check_twin(twins[target], **setting.options(OF_TWINS))
+        return dataclasses.replace(report, command=setting.command(target))
 
     if catalog.are_built_in(twins.values()):
         load_tensorflow()
         yield from itertools.chain.from_iterable(side_by_side(checks_of, twins))
     else:
         for target in twins:
-            yield from (one_check(target, *setting) for setting in settings)
+            yield from (one_check(target, setting) for setting in settings)
 
 
 def _with_examples(twins: "dict[str, Twin]") -> "dict[str, Twin]":
@@ -447,28 +447,31 @@ def _refuse_to_replace(file: Path) -> None:
     refuse_to_replace(file)
 
 
-def _offer_smallest(reports: "list[Report]", thorough: bool) -> None:
+def _offer_smallest(reports: "list[Report]") -> None:
     """Say how to get the smallest example of the first failure."""
     failed = next((report for report in reports if not report.agrees), None)
     if failed is not None:
-        command = failed.command + " --thorough" * thorough
-        print(f"The smallest example that fails, as a script: {command} --shrink-to smallest.py")
+        print(f"The smallest example that fails, as a script: {failed.command} --shrink-to smallest.py")
 
 
-def _write_smallest(twins: "dict[str, Twin]", reports: "list[Report]", file: Path, thorough: bool) -> None:
+def _write_smallest(
+    twins: "dict[str, Twin]", reports: "list[Report]", file: Path, thorough: bool, device: str | None
+) -> None:
     """Write the smallest example of the first failure to a file."""
     from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES
+    from gradtwin.checking.settings import CheckSettings
     from gradtwin.checking.shrink import shrink
 
     failed = next((report for report in reports if not report.agrees), None)
     if failed is None:
         return
-    # The command repeats the check by what the user calls the twin.
-    target = next(target for target in twins if failed.command.startswith(f"gradtwin check {target} "))
-    # A batch that shrinks to one example cannot be cut; a wrong gradient by hand is wrong on one device too.
+    settings = CheckSettings(failed.dtype, failed.route, device, seed=failed.seed, thorough=thorough)
+    target = next(target for target in twins if failed.command == settings.command(target))
+    # A batch that shrinks to one example cannot be cut; a wrong manual gradient is wrong on one device too.
     route = "tape" if failed.route in PARALLEL_ROUTES else failed.route
-    options = {"dtype": failed.dtype, "route": route, "seed": failed.seed}
-    smallest = shrink(twins[target], **options, thorough=thorough, where=target)  # type: ignore[arg-type]
+    smallest = shrink(
+        twins[target], dtype=failed.dtype, route=route, seed=failed.seed, thorough=thorough, device=device, where=target
+    )
     print(f"{smallest.write(file)}: {smallest.size}; python {file} repeats it.")
 
 

@@ -1,6 +1,7 @@
 """A failing check, shrunk, and its script, run alone."""
 
 import importlib
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import ml_dtypes
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import gradtwin
 from gradtwin.commands import cli
@@ -220,7 +222,7 @@ def test_a_file_of_somebody_elses_is_not_replaced(tmp_path: Path, capsys: pytest
     """Refused before any check runs, and so is a place that is not there."""
     theirs = tmp_path / "theirs.py"
     theirs.write_text("print('mine')\n")
-    for place, message in ((theirs, "exists and is no earlier script"), (tmp_path / "no" / "a.py", "no directory")):
+    for place, message in ((theirs, "exists and was not written by"), (tmp_path / "no" / "a.py", "no directory")):
         assert cli.run(["check", "gates", "--shrink-to", str(place)]) == 2
         out, err = capsys.readouterr()
         assert out == "" and message in err and err.count("\n") == 1
@@ -271,3 +273,99 @@ def test_numbers_are_written_to_the_last_bit(tmp_path: Path) -> None:
     for mine, theirs in zip([*params.values(), *batch], [*seen["params"].values(), *seen["batch"]], strict=True):
         assert mine.dtype == theirs.dtype and np.array_equal(mine, theirs)
     assert "params['sparse'][7, 1] = " in script.read_text()
+
+
+# ---- on the device and the shards of the failed check ----------------------------------------------------
+
+ONE_DEVICE = textwrap.dedent("""
+    from types import SimpleNamespace
+
+    import numpy as np
+    import tensorflow as tf
+
+    import gradtwin
+
+    def init_params(rng):
+        return {"w": rng.standard_normal((3, 1))}
+
+    def forward(params, x):
+        r = x @ params["w"]
+        return (r**2).sum(), {"x": x, "r": r}
+
+    def backward(params, cache):
+        return {"w": 2 * cache["x"].T @ cache["r"]}
+
+    def manual(params, x):
+        loss, cache = forward(params, x)
+        return loss, backward(params, cache)
+
+    def reference(params, x):
+        # right on the first device only: its gradient is twice too large on the second
+        r = x @ params["w"]
+        if "CPU:1" in r.device:
+            r = 2 * r - tf.stop_gradient(r)
+        return tf.reduce_sum(r**2)
+
+    def batch(rng):
+        return (rng.standard_normal((6, 3)),)
+
+    side = SimpleNamespace(init_params=init_params, forward=forward, backward=backward)
+    TWIN = gradtwin.Twin(name="one device", manual=side, reference=reference, batch=batch)
+""")
+
+
+@pytest.fixture
+def one_device(tmp_path: Path) -> Path:
+    """A file whose reference is wrong on the second device only."""
+    file = tmp_path / "one_device.py"
+    file.write_text(ONE_DEVICE)
+    return file
+
+
+def test_the_line_that_is_offered_shrinks_on_the_device_of_the_failure(
+    one_device: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The offered command is run as it stands; on the CPU's first device there would be nothing to shrink."""
+    words = ["check", f"{one_device}:TWIN", "--dtype", "float64", "--route", "tape"]
+    assert cli.run(words) == 0
+    capsys.readouterr()
+    assert cli.run([*words, "--device", "CPU:1"]) == 1
+    offered = capsys.readouterr().out.strip().splitlines()[-1].partition("gradtwin ")[2]
+    script = one_device.parent / "smallest.py"
+    assert "--device CPU:1" in offered and offered.endswith("smallest.py")
+    assert cli.run([script.as_posix() if word == "smallest.py" else word for word in shlex.split(offered)]) == 1
+    assert "device='CPU:1'" in script.read_text()
+    alone = run_alone(script, tmp_path_factory.mktemp("elsewhere"))
+    assert alone.returncode == 1 and "disagree, blame: reference" in alone.stdout, alone.stderr
+
+
+def test_two_functions_shrink_on_the_device_of_the_failure(one_device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a twin does."""
+    monkeypatch.syspath_prepend(str(one_device.parent))
+    module = importlib.import_module("one_device")
+    given = module.manual, module.reference, {"w": np.ones((3, 1))}, np.random.default_rng(0).normal(size=(6, 3))
+    with pytest.raises(InputError, match="nothing to shrink"):
+        gradtwin.shrink_gradients(*given)
+    smallest = gradtwin.shrink_gradients(*given, device="CPU:1")
+    assert smallest.report.blame == "reference" and smallest.report.device == "CPU:1"
+    assert "device='CPU:1'" in smallest.source().call
+
+
+def mean_of_means(params: dict, x: np.ndarray) -> tuple:
+    """Data-parallel code for shards of 4 and 2, or what is left of them: its gradient is a mean of their means."""
+    shards = [x[:-1], x[-1:]] if len(x) < 6 else [x[:4], x[4:]]
+    means = [2 * shard.T @ (shard @ params["w"]) / len(shard) for shard in shards]
+    return ((x @ params["w"]) ** 2).mean(), {"w": np.mean(means, axis=0)}
+
+
+def mean_of_squares(params: dict, x: object) -> object:
+    """Give the right loss."""
+    return tf.reduce_mean((x @ params["w"]) ** 2)
+
+
+def test_shards_shrink_with_their_rows_and_the_script_has_them() -> None:
+    """Three rows in shards of 2 and 1 still show a mean of means; two rows in equal shards would not."""
+    x = np.random.default_rng(1).normal(size=(6, 2))
+    smallest = gradtwin.shrink_gradients(mean_of_means, mean_of_squares, {"w": np.ones((2, 1))}, x, shards=(4, 2))
+    assert smallest.report.cause_id == "mean_of_means"
+    assert len(smallest.batch[0]) == 3 and "shards=(2, 1)" in smallest.source().call
