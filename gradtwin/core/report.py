@@ -7,9 +7,11 @@ from typing import Any
 
 from gradtwin.core.errors import Disagreement
 from gradtwin.core.notebook import ShownInNotebooks
-from gradtwin.core.plain import ulps
+from gradtwin.core.plain import count, ulps
 from gradtwin.core.table import Table
 from gradtwin.core.verdicts import Verdict, gravest
+
+MOST_EXPLAINED = 8  # tensors of a failure, one line each
 
 
 @dataclass(frozen=True)
@@ -263,12 +265,18 @@ def numeric_lines(report: Report) -> list[str]:
 def _worst_lines(report: Report) -> list[str]:
     formula = report.formula
     if formula is None:
-        return [_worst_line(report, tensor, "apart") for tensor in _loud(report)]
+        return _first_few([_worst_line(report, tensor, "apart") for tensor in _loud(report)])
     wrong = {tensor.name: _worst_line(formula, tensor, "apart") for tensor in _loud(formula)}
     low = [t for t in _loud(report) if t.name not in wrong]
-    lines = [_worst_line(report, tensor, "from the independent derivative") for tensor in low]
+    lines = _first_few([_worst_line(report, tensor, "from the independent derivative") for tensor in low])
     head = f"  the formula, at the same point in {formula.dtype}:"
-    return [*lines, head, *wrong.values()] if wrong else lines
+    return [*lines, head, *_first_few([*wrong.values()])] if wrong else lines
+
+
+def _first_few(lines: list[str]) -> list[str]:
+    """Keep the lines of the first tensors: a wrong step spoils all behind it, and the table has them."""
+    left = len(lines) - MOST_EXPLAINED
+    return lines if left <= 0 else [*lines[:MOST_EXPLAINED], f"  and {count(left, 'tensor')} more, in the table"]
 
 
 def _loud(report: Report) -> list[TensorReport]:
