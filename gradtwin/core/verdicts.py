@@ -123,6 +123,7 @@ class CauseId(_Word):
     GRAPH = "graph"
     SECOND_ORDER = "second_order"
     SECOND_ORDER_GRAPH = "second_order_graph"
+    FORWARD = "forward"  # the custom function and the plain one have other values
 
 
 class Note(str):
