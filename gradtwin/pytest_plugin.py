@@ -1,4 +1,4 @@
-"""pytest: a fixture that checks a gradient, and a decorator that makes one test of each property of a twin.
+"""A plugin for pytest: a fixture that checks a gradient, and a decorator that makes a test of each property of a twin.
 
     def test_my_gradient(gradtwin_check):
         gradtwin_check(manual, reference, params, x, t)
@@ -7,7 +7,7 @@
     def test_my_twins(check):
         check()
 
-What fails, fails with the report as its text. Nothing here loads TensorFlow before a check runs.
+A failing test has the report as its text. TensorFlow is not loaded before a check runs.
 """
 
 import os
@@ -20,19 +20,17 @@ from typing import Any
 
 import pytest
 
+from gradtwin.core.dtypes import DEFAULT_DTYPES
 from gradtwin.core.errors import Disagreement, InputError, did_you_mean
 from gradtwin.core.report import Report
+from gradtwin.core.verdicts import Verdict
 from gradtwin.twins.twin import Twin
-
-DTYPES = ("float64", "float32")
-ROUTES = ("tape", "gradients", "xla")
-
 
 _Failed: Any = pytest.fail.Exception
 
 
 class CheckFailed(Disagreement, _Failed):
-    """A failed check; pytest shows its text, the report, and no traceback of Gradtwin's."""
+    """A failed check; pytest shows the report, and no traceback through Gradtwin's own code."""
 
     def __init__(self, report: str) -> None:
         Disagreement.__init__(self, report)
@@ -40,7 +38,7 @@ class CheckFailed(Disagreement, _Failed):
 
 
 class LostDigits(UserWarning):
-    """The formula is right, but digits were lost; the report says by which side."""
+    """The formula is right, but digits were lost; the report says which side lost them."""
 
 
 @pytest.fixture
@@ -57,31 +55,34 @@ def parametrize_with_checks(
     twins: Iterable[Twin | str],
     *,
     exceptions: Mapping[str, str] | None = None,
-    dtypes: Iterable[str] = DTYPES,
-    routes: Iterable[str] = ROUTES,
+    dtypes: Iterable[str] = DEFAULT_DTYPES,
+    routes: Iterable[str] | None = None,
     seed: int = 0,
 ) -> pytest.MarkDecorator:
-    """Make one test of each property of each twin, in the manner of scikit-learn's decorator of that name.
+    """Make one test of each property of each twin, like scikit-learn's decorator of the same name.
 
-    The test function has one argument, `check`, and calls it. The properties, as they stand in the test's id:
+    The test function has one argument, `check`, and calls it. Each test has an id:
 
-        NAME-forward-DTYPE              both sides compute one loss
+        NAME-forward-DTYPE              both sides compute the same loss
         NAME-gradients-DTYPE-ROUTE      every gradient agrees with TensorFlow's by that route
-        NAME-hygiene                    the code writes to nothing of the caller's and answers twice the same
-        NAME-operating_point            no fault is invisible at the point that is checked
+        NAME-hygiene                    the code leaves its arguments alone and gives the same answer twice
+        NAME-operating_point            the point that is checked hides no fault
 
     Args:
-        twins: twins, or names of built-in ones or of installed packages'.
-        exceptions: which tests fail, each with the reason: ids, or patterns with `*`. They are strict: an
-            exception that passes is a failure, and so is one that matches no test.
-        dtypes: of the forward and gradients tests.
-        routes: of the gradients tests: "tape", "gradients", "xla".
+        twins: twins, or the names of built-in ones or of those in installed packages.
+        exceptions: the tests that are expected to fail, each with the reason; ids, or patterns with `*`. They are
+            strict: an exception that passes is a failure, and one that matches no test is refused.
+        dtypes: the dtypes of the forward and gradients tests.
+        routes: the routes of the gradients tests; "tape", "gradients" and "xla" if not given.
         seed: draws the operating point.
 
     Raises:
         InputError: an unknown twin, or an exception that matches nothing or gives no reason.
     """
-    checks = [check for twin in twins for check in _checks_of(_twin(twin), tuple(dtypes), tuple(routes), seed)]
+    from gradtwin.backend.tensorflow_side import ROUTES
+
+    ways = tuple(dtypes), tuple(routes or ROUTES)
+    checks = [check for twin in twins for check in _checks_of(_twin(twin), *ways, seed)]
     known = dict(exceptions or {})
     _validate_exceptions(known, [check.id for check in checks])
     return pytest.mark.parametrize("check", [_parameter(check, known) for check in checks])
@@ -116,7 +117,7 @@ def _checks_of(
 
 
 def _parameter(check: PropertyCheck, exceptions: Mapping[str, str]) -> Any:
-    """Mark a check that an exception names as one that must fail, and by its verdict, not by an error."""
+    """Mark a check that an exception names: it must fail by its verdict, not by an error."""
     reason = next((why for pattern, why in exceptions.items() if fnmatchcase(check.id, pattern)), None)
     marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]
     return pytest.param(check, id=check.id, marks=marks)
@@ -125,7 +126,7 @@ def _parameter(check: PropertyCheck, exceptions: Mapping[str, str]) -> Any:
 def _validate_exceptions(exceptions: Mapping[str, str], ids: list[str]) -> None:
     for pattern, reason in exceptions.items():
         if not isinstance(reason, str) or not reason.strip():
-            raise InputError(f"Exception {pattern!r}: expected the reason why it fails, got {reason!r}.")
+            raise InputError(f"Exception {pattern!r}: expected the reason as a string, got {reason!r}.")
         if not any(fnmatchcase(one, pattern) for one in ids):
             near = did_you_mean(pattern, ids)
             raise InputError(f"Exception {pattern!r} matches none of the {len(ids)} checks.{near}")
@@ -148,7 +149,7 @@ def _raise_for(report: Report) -> Report:
     report = replace(report, command=_this_test() or report.command)
     if not report.agrees:
         raise CheckFailed(str(report))
-    if report.verdict == "rounding":
+    if report.verdict == Verdict.ROUNDING:
         warnings.warn(LostDigits(str(report)), stacklevel=2)
     return report
 

@@ -1,4 +1,4 @@
-"""Compare the hand-derived gradients of a twin, tensor by tensor, with TensorFlow's."""
+"""Compare the manual gradients of a twin or a function with the reference's, tensor by tensor."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -38,18 +38,25 @@ def check(
 ) -> Report:
     """Check one twin at the operating point drawn from `seed`.
 
+    Example:
+        >>> report = gradtwin.check("xor", dtype="float32")
+        >>> report.verdict, report.agrees
+        ('agree', True)
+        >>> [tensor.name for tensor in report.tensors]
+        ['loss', 'z2', 'W2', 'b2', 'a1', 'z1', 'W1', 'b1', 'x']
+
     Args:
         twin: a Twin, or the name of a built-in one.
         dtype: "float64", "float32", "bfloat16" or "float16"; both sides compute in it. In the last two the
-            formula is judged in float64, at the same point, and the rounding in the dtype's own ulp.
-        route: how TensorFlow differentiates: "tape", "gradients" or "xla"; on two replicas, each with a shard of
+            formula is judged in float64, at the same point, and the rounding in ulp of the dtype.
+        route: how TensorFlow differentiates: "tape", "gradients" or "xla"; or on two replicas, each with a shard of
             the batch: "mirrored" (two devices) or "multiworker" (two processes).
         seed: draws the operating point.
-        thorough: also look at every entry for what hand code should not do to its arguments, ask a witness
-            about every tensor although it agrees, and check second derivatives, forward mode and examples
-            one by one; slower, for small networks.
-        shards: how many examples each replica gets, where the hand-written code is data-parallel itself or the
-            route is; by default a route's shards are unequal.
+        thorough: also check every array entry by entry for side effects of the manual code, compare every tensor
+            with an independent derivative, and check second derivatives, forward mode and single examples; slower,
+            for small networks.
+        shards: how many examples each replica gets, if the manual code or the route is data-parallel; a route cuts
+            unequal shards by default.
         device: where TensorFlow computes the reference, such as "GPU:0"; by default the CPU.
         numeric: also run the numeric check of document 002 (A20): step 0.01, precision 1e-3. Its rows are
             `report.numeric`; it never changes the verdict. Two forward passes an entry, for small networks.
@@ -58,7 +65,7 @@ def check(
         The report: the losses first, then every gradient.
 
     Raises:
-        InputError: an unknown twin, dtype or route, or a side that breaks the contract of a twin.
+        InputError: an unknown twin, dtype, route or device, or a side that breaks the contract of a twin.
     """
     twin = catalog.get(twin) if isinstance(twin, str) else twin
     if not isinstance(twin, Twin):
@@ -97,16 +104,27 @@ def check_gradients(
     device: str | None = None,
     numeric: bool = False,
 ) -> Report:
-    """Check your own gradient against TensorFlow's of your own loss.
+    """Check your own gradient against TensorFlow's gradient of the same loss.
+
+    Example:
+        >>> def manual(params, x, y):
+        ...     r = x @ params["w"] - y
+        ...     return (r**2).mean(), {"w": x.T @ r / len(r)}  # the factor 2 is missing
+        >>> def reference(params, x, y):
+        ...     return tf.reduce_mean((x @ params["w"] - y) ** 2)
+        >>> params, x, y = {"w": np.ones((3, 1))}, np.eye(5, 3), np.zeros((5, 1))
+        >>> report = gradtwin.check_gradients(manual, reference, params, x, y)
+        >>> report.verdict, report.blame, report.first_wrong, report.cause_id
+        ('disagree', 'manual', 'w', 'factor')
 
     Args:
         manual: `manual(params, *batch) -> (loss, gradients)` in numpy; `gradients` has the keys and shapes
             of `params`.
         reference: `reference(params, *batch)` in TensorFlow, the same loss as a scalar tensor.
         params: the parameters, a dictionary of arrays of one dtype: float64, float32, bfloat16 or float16.
-        *batch: whatever else both functions take.
+        *batch: the arrays that both functions take after the parameters.
         route: "tape", "gradients" or "xla"; "mirrored" or "multiworker" on two replicas.
-        name: what the report calls the pair; by default the manual function's name.
+        name: what the report calls the pair; by default the name of the manual function.
         kinks: at a kink, "any" accepts every subgradient, "reference" only the one TensorFlow takes.
         shards: as for `check`.
         device: as for `check`.
@@ -116,8 +134,8 @@ def check_gradients(
         The report.
 
     Raises:
-        InputError: params or gradients that are no dictionaries of float arrays, other keys, shapes or
-            dtypes than the parameters', or values that are not finite.
+        InputError: params or gradients that are not dictionaries of float arrays, gradients with other keys, shapes
+            or dtypes than the parameters, or values that are not finite.
     """
     settings = CheckSettings(route=route, device=device, shards=shards, kinks=kinks, numeric=numeric)
     return run(case_of_functions(manual, Reference(resolve(reference)), params, batch, settings, name=name))

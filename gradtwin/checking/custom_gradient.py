@@ -46,6 +46,14 @@ def check_custom_gradient(
 ) -> "CustomGradientReport":
     """Check the gradient of a function decorated by `tf.custom_gradient`.
 
+    Example:
+        >>> @tf.custom_gradient
+        ... def cube(x):
+        ...     return x**3, lambda upstream: 3 * x**2  # the upstream gradient is missing
+        >>> report = gradtwin.check_custom_gradient(cube, [1.0, 2.0], plain=lambda x: x**3)
+        >>> report.verdict, report.cause_id
+        ('disagree', 'upstream_ignored')
+
     Args:
         fn: the function; its outputs may be nested.
         *args: its arguments. Float arrays, tensors and numbers are differentiated; the rest is passed on.

@@ -110,6 +110,17 @@ def shrink(
 ) -> Smallest:
     """Find the smallest point at which the check of a twin still fails.
 
+    Example:
+        >>> page = gradtwin.catalog.get("xor")
+        >>> class Wrong:
+        ...     init_params, forward = page.manual.init_params, page.manual.forward
+        ...     def backward(params, cache):
+        ...         gradients = page.manual.backward(params, cache)
+        ...         return gradients | {"b1": gradients["b1"] / 4}  # averaged over the examples
+        >>> smallest = gradtwin.shrink(dataclasses.replace(page, manual=Wrong))
+        >>> smallest.report.first_wrong, smallest.report.agrees
+        ('b1', False)
+
     Args:
         twin: a Twin, or the name of one.
         dtype: as for `gradtwin.check`.
@@ -145,6 +156,15 @@ def shrink_gradients(
     device: str | None = None,
 ) -> Smallest:
     """Find the smallest params and batch at which `gradtwin.check_gradients` still fails.
+
+    Example:
+        >>> def manual(params, x):
+        ...     return (x @ params["w"]).sum(), {"w": x.mean(axis=0, keepdims=True).T}  # a mean for a sum
+        >>> def reference(params, x):
+        ...     return tf.reduce_sum(x @ params["w"])
+        >>> smallest = gradtwin.shrink_gradients(manual, reference, {"w": np.ones((3, 1))}, np.ones((7, 3)))
+        >>> smallest.batch[0].shape, smallest.report.verdict
+        ((2, 3), 'disagree')
 
     Args:
         manual: as for `gradtwin.check_gradients`.

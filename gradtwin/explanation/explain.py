@@ -24,6 +24,12 @@ def explain(
     The example is the source's own start where there is one (the first step of a training), else the point a check
     draws.
 
+    Example:
+        >>> explanation = gradtwin.explain("neuron")
+        >>> (step,) = [step for step in explanation.backward if step.name == "w"]
+        >>> step.label, step.formula, round(step.entries[0].manual, 4)
+        ('dw', 'a0ᵀ do', 0.0577)
+
     Args:
         twin: a Twin, or the name of a built-in one.
         step: explain the step that follows this many updates of a training with the twin's defaults.

@@ -58,6 +58,11 @@ def train(
     the rows an epoch, cut into batches, the last may be short) and the same dropout masks; each has its own
     gradients and its own update rule. Ctrl-C ends the training after the step at hand.
 
+    Example:
+        >>> history = gradtwin.train("xor", steps=100, learning_rate=0.5)
+        >>> history.steps, history.diverged_at, history.gap < 1e-12
+        (100, None, True)
+
     Args:
         twin: a twin or the name of a built-in one.
         steps: how many updates; the twin's own number if None.

@@ -278,8 +278,8 @@ def test_an_exception_does_not_hide_an_error(pytester: pytest.Pytester) -> None:
     ("exceptions", "message"),
     [
         ({"xor-gradients-float46-tape": "a reason"}, "Did you mean 'xor-gradients-float64-tape'?"),
-        ({"xor-hygiene": ""}, "expected the reason why it fails, got ''"),
-        ({"xor-hygiene": None}, "expected the reason why it fails, got None"),
+        ({"xor-hygiene": ""}, "expected the reason as a string, got ''"),
+        ({"xor-hygiene": None}, "expected the reason as a string, got None"),
     ],
 )
 def test_an_exception_without_a_test_or_a_reason_is_refused(exceptions: dict, message: str) -> None:
