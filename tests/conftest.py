@@ -11,8 +11,8 @@ import pytest
 from gradtwin.backend.tensorflow_side import load_tensorflow
 from gradtwin.core.chatter import silence_tensorflow
 from gradtwin.sweep import cluster, driver
-from gradtwin.sweep.case import Case
-from gradtwin.sweep.run_case import Row, Twins, run_case
+from gradtwin.sweep.case import SweepCase
+from gradtwin.sweep.run_case import CaseRow, Twins, run_case
 
 silence_tensorflow()  # before a test imports TensorFlow, so that it sums in the same order here as in other processes
 
@@ -46,7 +46,7 @@ class OneProcess:
 
     def __init__(self) -> None:
         self._twins = Twins(os.getcwd())
-        self._case: Case | None = None
+        self._case: SweepCase | None = None
         self.given: list[int] = []
 
     @property
@@ -57,11 +57,11 @@ class OneProcess:
     def busy(self) -> bool:
         return self._case is not None
 
-    def give(self, case: Case) -> None:
+    def give(self, case: SweepCase) -> None:
         self._case = case
         self.given.append(case.number)
 
-    def wait(self, longest: float) -> list[Row]:
+    def wait(self, longest: float) -> list[CaseRow]:
         case, self._case = self._case, None
         return [] if case is None else [run_case(case, self._twins)]
 

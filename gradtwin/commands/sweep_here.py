@@ -7,11 +7,11 @@ from gradtwin.commands import terminal as rendering
 from gradtwin.commands.sweep_terminal import row_text
 from gradtwin.core.errors import InputError
 from gradtwin.sweep.axes import axes_of
-from gradtwin.sweep.case import Case
+from gradtwin.sweep.case import CaseRow, SweepCase
 from gradtwin.sweep.driver import Bounds
 from gradtwin.sweep.grid import refuse_size
 from gradtwin.sweep.plan import plan
-from gradtwin.sweep.run_case import DONE, Row, Twins, check_of, fuzz_of, run_case
+from gradtwin.sweep.run_case import DONE, Twins, check_of, fuzz_of, run_case
 
 
 def run_here(
@@ -23,7 +23,7 @@ def run_here(
     time_budget: float | None,
     fail_fast: bool,
     shown: bool,
-) -> list[Row]:
+) -> list[CaseRow]:
     """Run the cases and show each as its own command would; see `gradtwin.sweep.driver.sweep`."""
     if time_budget is not None:
         raise InputError("--here runs every case there is: leave --time-budget out, or give --max-cases.")
@@ -41,7 +41,7 @@ def run_here(
     return rows
 
 
-def _show(case: Case, row: Row, twins: Twins) -> None:
+def _show(case: SweepCase, row: CaseRow, twins: Twins) -> None:
     out = rendering.console()
     out.print(row_text(row), soft_wrap=True)
     if row.get("drawn"):

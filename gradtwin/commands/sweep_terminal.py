@@ -1,15 +1,13 @@
 """What a sweep prints: what it is, how its cases ended, the worst of them with what repeats each."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
 from gradtwin.commands.terminal import console
 from gradtwin.core.report import label
+from gradtwin.sweep.case import CaseRow
 from gradtwin.sweep.driver import Summary
-
-Row = dict[str, Any]
 
 # What `size` is in the rows of each kind.
 _SIZES = {"check": "error over bound", "fuzz": "error over bound", "train": "largest gap", "faults": "missed"}
@@ -29,7 +27,7 @@ def counts_text(summary: Summary) -> str:
     return ", ".join(f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in counts.items()) or "none done yet"
 
 
-def row_text(row: Row) -> str:
+def row_text(row: CaseRow) -> str:
     """Say in a few words which case it is and how it ended."""
     size = "" if row.get("size") is None else f"{row['size']:.3g}  "
     tensor = f" in {label(row['tensor'])}" if row.get("tensor") else ""

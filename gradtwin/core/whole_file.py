@@ -3,7 +3,9 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from gradtwin.core.errors import InputError
 
@@ -28,6 +30,26 @@ def write_whole(path: Path, text: str, *, replace: bool) -> None:
     except OSError as error:
         line = f"Cannot write {path}: {error.strerror or error}. No part of it was left there."
         raise InputError(line) from error
+
+
+@contextlib.contextmanager
+def moved_into_place(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write into that takes its place, whole and on the disk, when the body ends.
+
+    Only one process at a time may write to the place.
+
+    Raises:
+        OSError: the disk is full, or the directory may not be written; what was there before is there still.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str, *, replace: bool) -> None:

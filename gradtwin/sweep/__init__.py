@@ -3,8 +3,8 @@
     summary = gradtwin.sweep.sweep(["xor"], axes={"seed": range(100), "dtype": ["float64", "float32"]})
     rows = gradtwin.sweep.read_results(summary.folder)      # a pyarrow.Table
 
-It needs the extra: pip install 'gradtwin[sweep]'. What is named here is loaded when it is asked for, since the command
-line declares `gradtwin sweep` without running it.
+It needs the extra: pip install 'gradtwin[sweep]'. The names below are loaded on first use, since the command line
+declares `gradtwin sweep` without running it.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,8 +1,8 @@
 """Axes: what a sweep varies, and the values each takes.
 
-A value is checked against the list its owner keeps, the dtypes of `gradtwin.check` and the routes of
-`gradtwin.backend.tensorflow_side`, so a new one is swept without a change here. Whole numbers stay ranges: a billion
-seeds take no more room than one.
+A value is checked against the list of the module that defines it: the dtypes of `gradtwin.check`, the routes of
+`gradtwin.backend.tensorflow_side`. A new one is swept without a change here. Integers stay ranges: a billion seeds
+take no more room than one.
 """
 
 import bisect
@@ -22,7 +22,7 @@ Values = Sequence[Any]
 
 LARGEST = 2**62  # so that the number of values is one that Python's len can give
 
-# What each kind can vary. An axis that is not given has one value, the command's own default.
+# What each kind can vary. An axis that is not given has one value, the default of the command.
 AXES = {
     "check": ("dtype", "route", "seed", "widths"),
     "train": ("dtype", "seed", "widths", "learning_rate", "steps"),
@@ -39,7 +39,7 @@ _NAMES = tuple(dict.fromkeys(itertools.chain(*AXES.values())))
 
 
 class Integers(Sequence[int]):
-    """Whole numbers from 0: ranges one after another, none of which is ever written out."""
+    """Integers from 0: ranges one after another, none of which is ever written out."""
 
     def __init__(self, ranges: Iterable[range]) -> None:
         self.ranges = tuple(ranges)
@@ -54,7 +54,7 @@ class Integers(Sequence[int]):
     def __getitem__(self, index: slice) -> "Integers": ...
     def __getitem__(self, index: int | slice) -> "int | Integers":
         if isinstance(index, slice):
-            raise TypeError("expected one index")
+            raise TypeError("Expected one index.")
         if not 0 <= index < self._ends[-1]:
             raise IndexError(index)
         at = bisect.bisect_right(self._ends, index)
@@ -65,10 +65,10 @@ class Integers(Sequence[int]):
 
 
 def texts_of(given: Iterable[str]) -> dict[str, str]:
-    """Take the words of a command line, `NAME=VALUES` each, apart: `seed=0..99`, `widths=2-5-1,2-10-1`.
+    """Split the words of a command line, `NAME=VALUES` each: `seed=0..99`, `widths=2-5-1,2-10-1`.
 
     Raises:
-        InputError: one is not of that form, or an axis is given twice.
+        InputError: one has another form, or an axis is given twice.
     """
     texts: dict[str, str] = {}
     for words in given:
@@ -76,7 +76,7 @@ def texts_of(given: Iterable[str]) -> dict[str, str]:
         if not equals:
             raise InputError(f"--axis {words}: expected NAME=VALUES, for example seed=0..99 or dtype=float64,float32.")
         if name in texts:
-            raise InputError(f"The axis {name} is given twice: join its values with commas.")
+            raise InputError(f"Axis {name} is given twice; join its values with commas.")
         texts[name] = text
     return texts
 
@@ -86,16 +86,16 @@ def axes_of(kind: str, given: Mapping[str, Any]) -> dict[str, Values]:
 
     Args:
         kind: one of `KINDS`.
-        given: the values of each axis, as a text of the command line, `0..99`, or as a sequence.
+        given: the values of each axis, as the command line has them, `0..99`, or as a sequence.
 
     Returns:
-        The values of each axis, the kind's defaults among them, in its order of axes.
+        The values of each axis in the order of the kind's axes, with its defaults.
 
     Raises:
-        InputError: an unknown kind or axis, one the kind does not have, or a bad value.
+        InputError: the kind or an axis is unknown, the kind does not have the axis, or a value is bad.
     """
     if kind not in KINDS:
-        raise InputError(f"Unknown kind of case {kind!r}.{did_you_mean(kind, KINDS)} There are {', '.join(KINDS)}.")
+        raise InputError(f"Unknown kind of case {kind!r}.{did_you_mean(kind, KINDS)} Choose one of {', '.join(KINDS)}.")
     for name in given:
         _refuse_unknown(name, kind)
     texts = DEFAULTS[kind] | {name: _as_text(values) for name, values in given.items()}
@@ -109,8 +109,8 @@ def _refuse_unknown(name: str, kind: str) -> None:
     if name not in AXES[kind]:
         others = " or ".join(other for other in KINDS if name in AXES[other])
         raise InputError(
-            f"The axis {name} means nothing to --kind {kind}, which has {', '.join(AXES[kind])}: leave it out, or "
-            f"take --kind {others}."
+            f"Axis {name} does not apply to --kind {kind}, which has {', '.join(AXES[kind])}. Leave it out, or use "
+            f"--kind {others}."
         )
 
 
@@ -126,17 +126,17 @@ def parse(name: str, text: str) -> Values:
     """Read the values of one axis.
 
     Raises:
-        InputError: there are none, one is given twice, or one is none of the axis's.
+        InputError: there is none, one is given twice, or one is not a value of the axis.
     """
     words = [word.strip() for word in text.split(",")]
     if not any(words):
-        raise InputError(f"The axis {name} has no values: the grid would be empty.")
+        raise InputError(f"Axis {name} has no values.")
     if name in ("seed", "steps"):
         return _integers(name, words)
     values = tuple(_READERS[name](word) for word in words)
     twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
     if twice is not None:
-        raise InputError(f"The axis {name} names {written(twice)} twice.")
+        raise InputError(f"Axis {name}: {written(twice)} is given twice.")
     return values
 
 
@@ -145,7 +145,7 @@ def _integers(name: str, words: Sequence[str]) -> Integers:
     ordered = sorted(ranges, key=lambda numbers: numbers.start)
     for before, after in itertools.pairwise(ordered):
         if after.start < before.stop:
-            raise InputError(f"The axis {name} names {after.start} twice.")
+            raise InputError(f"Axis {name}: {after.start} is given twice.")
     return Integers(ranges)
 
 
@@ -153,12 +153,12 @@ def _range(name: str, word: str) -> range:
     least = 1 if name == "steps" else 0
     found = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", word, re.ASCII)
     if not found or len(word) > 40 or int(found[1]) < least:
-        raise InputError(f"The axis {name}: expected whole numbers from {least}, 7 or 0..99, got {word!r}.")
+        raise InputError(f"Axis {name}: expected integers from {least}, such as 7 or 0..99, got {word!r}.")
     first, last = int(found[1]), int(found[2] or found[1])
     if max(first, last) >= LARGEST:
-        raise InputError(f"The axis {name}: {word} goes beyond {LARGEST - 1:,}, the largest number there is.")
+        raise InputError(f"Axis {name}: {word} is too large; the largest number is {LARGEST - 1:,}.")
     if last < first:
-        raise InputError(f"The axis {name}: {word} is empty, for {last} comes before {first}.")
+        raise InputError(f"Axis {name}: the range {word} is empty, since {last} is below {first}.")
     return range(first, last + 1)
 
 
@@ -166,7 +166,7 @@ def _one_of(name: str, allowed: Sequence[str]) -> Callable[[str], str]:
     def read(word: str) -> str:
         if word not in allowed:
             near = did_you_mean(word, allowed)
-            raise InputError(f"The axis {name}: unknown value {word!r}.{near} There are {', '.join(allowed)}.")
+            raise InputError(f"Axis {name}: unknown value {word!r}.{near} Choose from {', '.join(allowed)}.")
         return word
 
     return read
@@ -174,7 +174,7 @@ def _one_of(name: str, allowed: Sequence[str]) -> Callable[[str], str]:
 
 def _widths(word: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[1-9]\d{0,8}(-[1-9]\d{0,8})+", word, re.ASCII):
-        raise InputError(f"The axis widths: expected two or more numbers from 1, such as 2-10-1, got {word!r}.")
+        raise InputError(f"Axis widths: expected two or more integers from 1, such as 2-10-1, got {word!r}.")
     return tuple(map(int, word.split("-")))
 
 
@@ -184,17 +184,17 @@ def _learning_rate(word: str) -> float:
     except ValueError:
         rate = math.nan
     if not (math.isfinite(rate) and rate > 0):
-        raise InputError(f"The axis learning_rate: expected finite numbers above 0, got {word!r}.")
+        raise InputError(f"Axis learning_rate: expected finite numbers above 0, got {word!r}.")
     return rate
 
 
 def _fault(word: str) -> str:
     if not word:
-        raise InputError("The axis fault: expected ids of faults, such as F001-2; gradtwin faults NAME lists them.")
+        raise InputError("Axis fault: expected ids of faults, such as F001-2; gradtwin faults NAME lists them.")
     return word
 
 
-# Checks and trainings keep a list each; a value that only one of them knows is refused by the other's plan.
+# Checks and trainings have a list each; `plan` refuses a value that only the other one knows.
 _READERS: dict[str, Callable[[str], Any]] = {
     "dtype": _one_of("dtype", tuple(dict.fromkeys((*DTYPES, *TRAINING_DTYPES)))),
     "route": _one_of("route", ROUTES),

@@ -1,4 +1,4 @@
-"""Case: one thing a sweep does, as plain data that any worker can be handed."""
+"""SweepCase: one thing a sweep does, as plain data that can be sent to any worker."""
 
 import dataclasses
 import hashlib
@@ -11,15 +11,17 @@ from gradtwin.checking.settings import CheckSettings
 
 KINDS = ("check", "train", "faults", "fuzz")
 
+CaseRow = dict[str, Any]  # the outcome of a case, by the columns of `gradtwin.sweep.table`
+
 
 @dataclass(frozen=True)
-class Case:
-    """One check, training, planted fault or drawn point; None is what the kind or the twin leaves open.
+class SweepCase:
+    """One check, training, planted fault or drawn point; None stands for the default of the kind or the twin.
 
     Attributes:
-        number: its place in the grid; no part of what it is.
+        number: its place in the grid; not one of its settings.
         kind: one of `KINDS`.
-        target: the twin's name, or the FILE.py:OBJECT that names it.
+        target: the twin's name, or FILE.py:OBJECT.
         dtype, route, seed, widths, learning_rate, steps: as in `gradtwin.check` and `gradtwin.train`.
         fault: the planted fault's id.
     """
@@ -36,7 +38,7 @@ class Case:
     fault: str | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Give what the case is, as plain data: equal settings are one case."""
+        """Give the settings as plain data; two cases with equal settings are the same case."""
         fields = dataclasses.asdict(self)
         del fields["number"]
         return {name: value for name, value in fields.items() if value is not None}
@@ -60,14 +62,13 @@ class Case:
         kind = "" if self.kind == "check" else f" --kind {self.kind}"
         return " ".join([f"gradtwin sweep {target}{kind}", *words, "--here"])
 
-
     def _training_options(self) -> str:
-        """Write the options of `gradtwin train`; the ends of the widths are those of the data."""
+        """Write the options of `gradtwin train`; the data decide the first and the last width."""
         options = {"dtype": self.dtype, "seed": self.seed, "learning-rate": self.learning_rate, "steps": self.steps}
         words = [f" --{name} {value}" for name, value in options.items() if value is not None]
         return "".join([*words, *(f" --hidden {width}" for width in (self.widths or ())[1:-1])])
 
 
 def written(value: Any) -> str:
-    """Write an axis's value as the command line takes it: widths are 2-5-1, all else as it is."""
+    """Write a value as the command line takes it: widths as 2-5-1, everything else unchanged."""
     return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Ray: started here without any set-up, or found at an address that is tried first."""
+"""Ray: started on this machine, or found at an address that is tried first."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ _PREFIX = "gradtwin-"
 _IMPATIENT = {"RAY_gcs_rpc_server_connect_timeout_s": "3", "RAY_gcs_rpc_server_reconnect_timeout_s": "3"}
 _SETTINGS = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
-# ray.init may wait for minutes, or end the process; here it ends another one. Asking the head alone answers sooner.
+# ray.init may wait for minutes, or end the process, so it is tried in another process; asking the head is faster.
 _PROBE = """
 import json, sys, ray
 if sys.argv[1] != "auto":
@@ -33,10 +33,10 @@ print(json.dumps(ray.cluster_resources()))
 
 
 def require_extra() -> None:
-    """Refuse kindly where Ray or pyarrow is not installed.
+    """Require Ray and pyarrow.
 
     Raises:
-        InputError: with what installs them.
+        InputError: one is not installed; the message says how to install it.
     """
     try:
         import pyarrow.parquet  # noqa: F401
@@ -52,15 +52,15 @@ def connected(address: str | None, workers: int | None) -> Iterator[int]:
     """Connect to Ray for as long as the body runs.
 
     Args:
-        address: HOST:PORT of a cluster's head, or "auto"; None starts Ray on this machine, for the body only. A Ray
-            that the program has connected to already is taken as it is.
-        workers: how many are wanted; None: one for each core there is.
+        address: HOST:PORT of a cluster's head, or "auto"; None starts Ray on this machine, for the body only. If the
+            program is connected to Ray already, that connection is used.
+        workers: how many are wanted; None for one a core.
 
     Yields:
-        How many workers there shall be.
+        How many workers to start.
 
     Raises:
-        InputError: nothing answers at the address, or it is no Ray.
+        InputError: nothing answers at the address, or something other than Ray.
     """
     import ray
 
@@ -72,7 +72,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[int]:
         with _started(count):
             yield count
     else:
-        cores = _cores(probe(address))
+        cores = _cores(resources_at(address))
         with _initialized(address=address):
             yield min(workers or cores, cores)
 
@@ -86,9 +86,9 @@ def _cores(resources: dict[str, float]) -> int:
 
 @contextlib.contextmanager
 def _started(count: int) -> Iterator[None]:
-    """Start Ray on this machine, for this machine alone, with its files in a folder that goes when it goes."""
+    """Start Ray on this machine, for this machine alone, with its files in a directory that is removed at the end."""
     _remove_left_behind()
-    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_folder())
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_directory())
     local: dict[str, Any] = {"address": "local", "num_cpus": count, "include_dashboard": False}
     try:
         with _initialized(**local, _temp_dir=folder, _node_ip_address="127.0.0.1"):
@@ -97,20 +97,20 @@ def _started(count: int) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _short_folder() -> str:
-    """Give a folder whose name leaves room for the names of sockets, of which a system takes some hundred bytes."""
+def _short_directory() -> str:
+    """Give a directory with a short name: the path of a socket in it has room for about a hundred bytes."""
     return tempfile.gettempdir() if len(tempfile.gettempdir()) <= 20 else "/tmp"
 
 
 def _remove_left_behind() -> None:
-    """Take away the folders of sweeps that were killed; their Ray has ended with them."""
-    for folder in Path(_short_folder()).glob(f"{_PREFIX}[0-9]*-*"):
+    """Remove the directories of sweeps that were killed; their Ray has ended with them."""
+    for folder in Path(_short_directory()).glob(f"{_PREFIX}[0-9]*-*"):
         owner = int(folder.name.removeprefix(_PREFIX).partition("-")[0])
         try:
             os.kill(owner, 0)
         except ProcessLookupError:
             shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # somebody else's
+        except OSError:  # another user's
             continue
 
 
@@ -134,20 +134,20 @@ def _initialized(**options: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray from telling of dead workers on stdout, for the rows do; its own debugger holds it back like this."""
+    """Keep Ray from printing about dead workers, since the rows report them; Ray's debugger silences it like this."""
     from ray._private import worker
 
-    told = getattr(worker, "_worker_logs_enabled", True)
+    enabled = getattr(worker, "_worker_logs_enabled", True)
     worker._worker_logs_enabled = False
     try:
         yield
     finally:
-        worker._worker_logs_enabled = told
+        worker._worker_logs_enabled = enabled
 
 
 @contextlib.contextmanager
 def _environment(settings: dict[str, str]) -> Iterator[None]:
-    """Set variables where the user has not, and take them back."""
+    """Set variables that the user has not set, and unset them at the end."""
     added = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -160,14 +160,14 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 # ---- an address --------------------------------------------------------------------------------------
 
 
-def probe(address: str) -> dict[str, float]:
-    """Find out whether a Ray answers at an address, within seconds.
+def resources_at(address: str) -> dict[str, float]:
+    """Ask Ray at an address, within seconds, what it has.
 
     Returns:
         The cluster's resources.
 
     Raises:
-        InputError: the address is none, nothing answers there, or what does is no Ray of this version.
+        InputError: the address is malformed, or no Ray of this version answers there.
     """
     if address != "auto":
         _refuse_closed(*_host_and_port(address))
@@ -175,17 +175,17 @@ def probe(address: str) -> dict[str, float]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, env=environment)
     except subprocess.TimeoutExpired:
-        line = f"No Ray answers at {address} within {PROBE_SECONDS} s: is it the address of a head?"
+        line = f"Ray did not answer at {address} within {PROBE_SECONDS} s. Is it the address of a head node?"
         raise InputError(line) from None
     with contextlib.suppress(ValueError, IndexError):
         return dict(json.loads(done.stdout.splitlines()[-1]))
     if "InvalidAuthToken" in done.stderr:
         raise InputError(
-            f"The Ray at {address} wants its token: copy ~/.ray/auth_token from the head, and set RAY_AUTH_MODE=token."
+            f"Ray at {address} requires a token. Copy ~/.ray/auth_token from its head, and set RAY_AUTH_MODE=token."
         )
-    said = [line for line in done.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
-    why = f" ({said[-1].partition(': ')[2].rstrip('.')})" if said else ""
-    raise InputError(f"No Ray answers at {address}{why}: ray start --head prints the address of a cluster.")
+    errors = [line for line in done.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
+    why = f" ({errors[-1].partition(': ')[2].rstrip('.')})" if errors else ""
+    raise InputError(f"Ray does not answer at {address}{why}. ray start --head prints the address of a cluster.")
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -201,7 +201,7 @@ def _refuse_closed(host: str, port: int) -> None:
     except OSError as error:
         why = "no answer within 5 s" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise InputError(
-            f"Nothing answers at {host}:{port} ({why}): ray start --head prints the address of a cluster."
+            f"Nothing answers at {host}:{port} ({why}). ray start --head prints the address of a cluster."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The driver: from what was asked for to the last row, with every bound kept on the way."""
+"""The driver: make the grid, run its cases within the bounds, store the rows."""
 
 import contextlib
 import hashlib
@@ -18,19 +18,20 @@ from gradtwin.sweep.grid import Grid, refuse_size
 from gradtwin.sweep.plan import plan
 from gradtwin.sweep.pool import Pool
 from gradtwin.sweep.results import Results, open_results, rows_of
-from gradtwin.sweep.tally import Tally
+from gradtwin.sweep.tally import SweepTally
 
 TIMEOUT = 300.0
 TICK = 0.25
 
+
 @dataclass(frozen=True)
 class Bounds:
-    """Where a sweep ends before its grid does.
+    """Where a sweep stops before its grid is done.
 
     Attributes:
-        max_cases: at most so many cases, a fair sample of the grid.
-        time_budget: no case is begun so many seconds after the first one.
-        fail_fast: no case is begun after one has failed.
+        max_cases: the most cases, an even sample of the grid.
+        time_budget: no case is started this many seconds after the first one.
+        fail_fast: no case is started after one has failed.
     """
 
     max_cases: int | None = None
@@ -39,34 +40,34 @@ class Bounds:
 
     def __post_init__(self) -> None:
         if self.max_cases is not None and self.max_cases < 1:
-            raise InputError(f"The number of cases is a whole number from 1, got {self.max_cases}.")
+            raise InputError(f"max_cases: expected an integer from 1, got {self.max_cases}.")
         if self.time_budget is not None and not self.time_budget > 0:
-            raise InputError(f"The time budget is above 0 seconds, got {self.time_budget:g}.")
+            raise InputError(f"time_budget: expected seconds above 0, got {self.time_budget:g}.")
 
     @property
     def bounded(self) -> bool:
-        """Whether the size of the grid does not matter."""
+        """Whether a grid of any size comes to an end."""
         return self.max_cases is not None or self.time_budget is not None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a sweep.
+    """The outcome of a sweep.
 
     Attributes:
-        grid: what was asked for.
-        folder: where its results are.
+        grid: the cases.
+        folder: the directory of its results.
         tally: every row of the results, those of earlier runs too.
         begun_with: how many rows there were before.
         cases: how many cases the bounds leave of the grid.
-        ended_by: None where all of them are done, else "interrupt", "time budget" or "failure".
+        ended_by: None if all of them are done, else "interrupt", "time budget" or "failure".
         seconds: since the first case of this run.
-        time_budget: what was given, or None.
+        time_budget: the one that was given, or None.
     """
 
     grid: Grid
     folder: Path
-    tally: Tally
+    tally: SweepTally
     begun_with: int
     cases: int
     ended_by: str | None
@@ -141,15 +142,15 @@ def sweep(
     cluster.require_extra()
     bounds = Bounds(max_cases, time_budget, fail_fast)
     if workers is not None and workers < 1:
-        raise InputError(f"The number of workers is a whole number from 1, got {workers}.")
+        raise InputError(f"workers: expected an integer from 1, got {workers}.")
     grid = plan(kind, targets, axes_of(kind, axes or {}))
     refuse_size(grid, bounded=bounds.bounded)
     if address is not None:
-        cluster.probe(address)
+        cluster.resources_at(address)
     folder = default_folder(grid) if results is None else Path(results)
     store = open_results(folder, grid, resume=resume)
     try:
-        run = _Run(grid, bounds, store, watch)
+        run = _RunningSweep(grid, bounds, store, watch)
         if watch is not None:
             watch(run.summary())
         if run.left():
@@ -163,7 +164,7 @@ def sweep(
 
 
 def default_folder(grid: Grid) -> Path:
-    """Name the folder of a grid: the same names and axes lead to the same folder."""
+    """Name the directory of a grid: the same names and axes lead to the same directory."""
     digest = hashlib.sha256(json.dumps(grid.description(), sort_keys=True).encode()).hexdigest()
     return Path("sweeps") / f"{grid.kind}-{digest[:8]}"
 
@@ -177,12 +178,12 @@ def _pool(count: int, timeout: float, memory: int | None) -> Iterator[Pool]:
         pool.close()
 
 
-class _Run:
-    """One sweep under way."""
+class _RunningSweep:
+    """One sweep while it runs."""
 
     def __init__(self, grid: Grid, bounds: Bounds, store: Results, watch: Watch | None) -> None:
         self.grid, self.bounds, self.store = grid, bounds, store
-        self.tally = Tally()
+        self.tally = SweepTally()
         self.done: set[int] = set()
         for row in rows_of(store.folder):
             self.tally.add(row)

@@ -1,6 +1,6 @@
-"""A right twin at a point nobody chose: widths, size of batch, scale of the weights, dtype and route from one seed.
+"""A right twin at a random point: widths, batch size, scale of the weights, dtype and route come from one seed.
 
-Whoever objects at such a point raises a false alarm, or has found a wrong gradient that the twin's own point hides.
+A check that fails at such a point is a false alarm, or has found a wrong gradient that the twin's own point hides.
 """
 
 from dataclasses import dataclass, fields
@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.checking.check import DTYPES
-from gradtwin.sweep.case import Case
+from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.core.precision import DTYPES, cast, largest
+from gradtwin.sweep.case import SweepCase
 from gradtwin.twins.twin import Batch, Generator, Twin
-from manual_grads import Array, Params
+from manual_grads import Params
 
-# Those that differentiate the whole batch within one process; a case is one core's work.
-ROUTES_DRAWN = ("tape", "gradients", "xla")
-DRAWS = 30  # points that can be judged are found within a few
+DRAWS = 30  # a few are enough to find a point that can be judged
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What a fuzz case checks: the twin at one point, the dtype and the route; `words` says what was drawn."""
+    """What a fuzz case checks: the twin at one point, the dtype and the route; `words` describes the point."""
 
     twin: Twin
     dtype: str
@@ -28,19 +27,19 @@ class Draw:
     words: str
 
 
-def draw(case: Case, twin: Twin) -> Draw:
+def draw(case: SweepCase, twin: Twin) -> Draw:
     """Draw what a case checks from its seed.
 
-    A point at which the loss or a gradient is no number of the dtype, or every gradient of a parameter is zero, can
-    tell a right gradient from none as little as a check can: it is drawn again, with weights that are less extreme.
+    A point tells nothing if the loss or a gradient overflows the dtype, or if every gradient of a parameter is zero.
+    Then another one is drawn, with less extreme weights.
 
     Args:
-        case: of kind "fuzz"; a dtype or route it fixes is not drawn.
+        case: of kind "fuzz"; a dtype or route that it has is not drawn.
         twin: its twin.
     """
     rng = np.random.default_rng([case.seed or 0, 0xF022])
     dtype = case.dtype or str(rng.choice(DTYPES))
-    route = case.route or str(rng.choice(ROUTES_DRAWN))
+    route = case.route or str(rng.choice(ROUTES))
     for attempt in range(DRAWS):
         scale = float(10 ** (rng.uniform(-3, 3) * (1 - attempt / DRAWS)))
         sized = _resized(twin, rng)
@@ -53,7 +52,7 @@ def draw(case: Case, twin: Twin) -> Draw:
 
 
 def _resized(twin: Twin, rng: Generator) -> Twin:
-    """Draw the width of every layer, and the number of layers where the twin can be had in any."""
+    """Draw the width of every layer, and the number of layers if the twin takes any number."""
     if twin.resize is None or twin.widths is None:
         return twin
     deep = len(twin.widths) > 2
@@ -66,14 +65,14 @@ def _point(twin: Twin, rng: Generator, scale: float) -> tuple[Params, Batch]:
     params, batch = twin.point(int(rng.integers(2**32)))
     other = twin.point(int(rng.integers(2**32)))[1]
     rows = int(rng.integers(1, 41))
-    if not hasattr(twin.manual, "node"):  # a node's rows are those of its parameters
+    if not hasattr(twin.manual, "node"):  # the rows of a node are those of its parameters
         batch = _with_rows(batch, other, rows, rng)
         params = {name: np.asarray(scale * value) for name, value in params.items()}
     return params, batch
 
 
 def _with_rows(batch: Batch, other: Batch, rows: int, rng: Generator) -> Batch:
-    """Take rows of two batches, with repetition, where all arrays have rows and both batches as many arrays."""
+    """Draw rows from two batches, with repetition, if all their arrays have the same number of rows."""
     arrays = [np.asarray(array) for array in (*batch, *other)]
     counts = {array.shape[0] if array.ndim else None for array in arrays}
     if len(counts) != 1 or None in counts or len(batch) != len(other):
@@ -106,22 +105,20 @@ def _at(twin: Twin, point: tuple[Params, Batch]) -> Twin:
 
 
 def is_telling(twin: Twin, point: tuple[Params, Batch], dtype: str) -> bool:
-    """Whether a check at the point can tell a right gradient from none; whatever raises is left for the check to say.
+    """Whether a check at the point can tell a right gradient from zeros; if the code raises, the check shall say so.
 
-    The loss and every gradient must be numbers of the dtype, with room for the sums that make them, and one gradient
-    of a parameter must not be zero.
+    The loss and every gradient must fit the dtype, with room for the sums that make them, and the gradient of at least
+    one parameter must not be zero.
     """
-    from ml_dtypes import finfo  # knows the small types too; TensorFlow brings it
-
     params, batch = point
-    largest = float(finfo(dtype).max) / 1e3
+    most = largest(dtype) / 1e3
     try:
         with np.errstate(all="ignore"):
             exact, _ = _values(twin, params, batch)
             _, rounded = _values(twin, *_rounded(params, batch, dtype))
     except Exception:
         return True
-    return all(bool(np.all(np.abs(value) <= largest)) for value in exact) and any(
+    return all(bool(np.all(np.abs(value) <= most)) for value in exact) and any(
         bool(np.any(np.asarray(rounded[name]) != 0)) for name in params if name in rounded
     )
 
@@ -133,8 +130,4 @@ def _values(twin: Twin, params: Params, batch: Batch) -> tuple[list[Any], Params
 
 
 def _rounded(params: Params, batch: Batch, dtype: str) -> tuple[Params, Batch]:
-    def cast(array: Array) -> Array:
-        return np.asarray(array).astype(dtype) if np.asarray(array).dtype.kind == "f" else array
-
-    return {name: cast(p) for name, p in params.items()}, tuple(cast(array) for array in batch)
-
+    return cast(params, dtype), tuple(cast({str(i): array for i, array in enumerate(batch)}, dtype).values())

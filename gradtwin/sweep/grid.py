@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradtwin.core.errors import InputError
+from gradtwin.core.verdicts import Note
 from gradtwin.sweep.axes import Integers, Values
-from gradtwin.sweep.case import Case, written
+from gradtwin.sweep.case import SweepCase, written
 
-LARGEST = 1_000_000  # cases, without a bound
+MOST_UNBOUNDED = 1_000_000  # cases
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -28,7 +29,7 @@ class Block:
         return math.prod(map(len, self.axes.values()))
 
     def settings(self, index: int) -> dict[str, Any]:
-        """Give the combination at an index: its digits, where each axis is a digit's base."""
+        """Give the combination at an index: its digits, with the length of each axis as the base of a digit."""
         found = {}
         for name, values in reversed(self.axes.items()):
             index, digit = divmod(index, len(values))
@@ -41,16 +42,16 @@ class Grid:
     """The blocks of all twins one after another.
 
     Attributes:
-        kind: what each case does.
+        kind: one of `KINDS`.
         blocks: one a twin.
-        files: the SHA-256 of each user's file, by the targets that lie in it.
-        notes: what was folded, a line each.
+        files: the SHA-256 of each user's file, by its name.
+        notes: which axes do not apply to which twins, a line each.
     """
 
     kind: str
     blocks: tuple[Block, ...]
     files: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     _ends: list[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,20 +62,20 @@ class Grid:
         """How many cases there are."""
         return self._ends[-1] if self._ends else 0
 
-    def case(self, number: int) -> Case:
+    def case(self, number: int) -> SweepCase:
         """Make the case of a number from 0."""
         at = bisect.bisect_right(self._ends, number)
         block = self.blocks[at]
         first = self._ends[at] - block.count
-        return Case(number=number, kind=self.kind, target=block.target, **block.settings(number - first))
+        return SweepCase(number=number, kind=self.kind, target=block.target, **block.settings(number - first))
 
     def numbers(self, max_cases: int | None, *, spread: bool) -> Iterator[int]:
-        """Give the numbers of the cases to run, in the order they are begun.
+        """Give the numbers of the cases to run, in the order they are started.
 
         Args:
-            max_cases: at most so many; None: all.
-            spread: whether those that come first shall be a fair sample of all: each step goes on by the golden part
-                of the grid, around its end. No number comes twice, for the step has no divisor in common with it.
+            max_cases: the most; None for all.
+            spread: whether the first ones shall be an even sample of all. Each step is the golden section of the grid,
+                modulo its size. No number comes twice, since step and size have no common divisor.
         """
         count = self.count if max_cases is None else min(max_cases, self.count)
         if not spread and count == self.count:
@@ -84,7 +85,7 @@ class Grid:
         yield from (k * step % self.count for k in _up_to(count))
 
     def description(self) -> dict[str, Any]:
-        """Give what tells this grid from another, as plain data."""
+        """Give what distinguishes this grid from others, as plain data."""
         blocks = [
             {"target": block.target, "axes": {name: _text(values) for name, values in block.axes.items()}}
             for block in self.blocks
@@ -93,20 +94,20 @@ class Grid:
 
 
 def refuse_size(grid: Grid, *, bounded: bool) -> None:
-    """Refuse a grid without cases, and one of too many that nothing bounds.
+    """Refuse a grid without cases, and one with too many cases and no bound.
 
     Raises:
         InputError: with the exact count.
     """
     if not grid.count:
-        raise InputError("The grid is empty: no case is left to run.")
-    if grid.count > LARGEST and not bounded:
+        raise InputError("The grid is empty: there is no case to run.")
+    if grid.count > MOST_UNBOUNDED and not bounded:
         raise InputError(
-            f"The grid has {grid.count:,} cases, and without a bound at most {LARGEST:,} are run: give --max-cases or "
-            "--time-budget, and a fair sample of them is taken."
+            f"The grid has {grid.count:,} cases; without a bound at most {MOST_UNBOUNDED:,} are run. For an even "
+            "sample of them give --max-cases or --time-budget."
         )
     if grid.count >= 2**63:
-        raise InputError(f"The grid has {grid.count:,} cases, more than can be numbered: make its axes shorter.")
+        raise InputError(f"The grid has {grid.count:,} cases, more than can be numbered. Shorten its axes.")
 
 
 def _up_to(count: int) -> Iterator[int]:

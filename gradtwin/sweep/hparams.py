@@ -1,6 +1,6 @@
-"""The page "HParams" of a sweep: one row a combination of twin, dtype, route, widths and learning rate, seeds folded.
+"""The HParams page of a sweep: a row for each combination of twin, dtype, route, widths and learning rate.
 
-Every row is a folder of its own with one event file: the settings, and the scalars the columns show.
+Each row is a directory with one event file: the settings, and the sums over the seeds that the columns show.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from gradtwin.training.tensorboard.run_directories import as_directory_name, new
 
 WORDS = ("twin", "dtype", "route", "widths")
 NUMBERS = ("learning_rate",)
-# A tag and the column's title. What there is no number for is beyond them all: TensorBoard draws infinities too.
+# A tag and the title of its column. A case without a number counts as infinite, which TensorBoard draws too.
 RESULTS = (
     ("sweep/largest", "largest error over bound, or gap"),
     ("sweep/cases", "cases"),
@@ -28,7 +28,7 @@ RESULTS = (
 def refuse_bad_place(logdir: Path) -> None:
     """Refuse a log directory that is a file, before anything is computed for it."""
     if logdir.exists() and not logdir.is_dir():
-        raise InputError(f"The log directory {logdir} is a file, or lies below one: give a directory.")
+        raise InputError(f"The log directory {logdir} is a file, or lies below one. Give a directory.")
 
 
 def write(summary: Summary, logdir: Path) -> Path:

@@ -1,13 +1,15 @@
-"""From names and axes to a grid: what applies to which twin, and what is folded, in words."""
+"""From names and axes to a grid: which axes apply to which twin."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gradtwin.checking.check import DTYPES
 from gradtwin.core.errors import InputError, did_you_mean
+from gradtwin.core.verdicts import Note
 from gradtwin.faults.catalogue import planted, small
 from gradtwin.sweep.axes import Values
 from gradtwin.sweep.case import written
@@ -17,37 +19,42 @@ from gradtwin.training.plan import make_plan
 from gradtwin.twins import catalog, datasets, twin_files
 from gradtwin.twins.twin import Twin
 
-Notes = dict[str, list[str]]
-
 
 def plan(kind: str, targets: Sequence[str], axes: Mapping[str, Values]) -> Grid:
     """Make the grid of a sweep.
 
-    An axis that means nothing to a twin is folded there, and a note says so: a net of fixed widths is not run once
+    An axis that does not apply to a twin has one value there, and a note says so: a net of fixed widths is not run once
     for each of the widths, nor a twin that draws nothing once for each seed.
 
     Args:
-        kind: what each case does.
+        kind: one of `KINDS`.
         targets: names of twins, FILE.py and FILE.py:OBJECT; all built-in twins that fit the kind if empty.
         axes: from `gradtwin.sweep.axes`.
 
     Raises:
-        InputError: no such twin, or an axis that applies to none of them.
+        InputError: there is no such twin, or an axis applies to none of them.
     """
     twins = _twins(kind, targets)
     _refuse_foreign_dtypes(kind, axes.get("dtype", ()))
-    notes: Notes = {}
     if kind == "faults":
-        blocks = _fault_blocks(twins, axes.get("fault"))
-    else:
-        blocks = [Block(target, _applicable(kind, target, twin, axes, notes)) for target, twin in twins.items()]
-    _refuse_widths_nobody_has(blocks, axes, notes)
-    lines = tuple(f"{', '.join(names)}: {line}" for line, names in notes.items())
-    return Grid(kind, tuple(block for block in blocks if block.count), _files(twins), lines)
+        return Grid(kind, tuple(_fault_blocks(twins, axes.get("fault"))), _files(twins))
+    folded = {target: _folded(kind, twin, axes) for target, twin in twins.items()}
+    _refuse_widths_nobody_has(folded, axes)
+    blocks = tuple(Block(target, kept) for target, (kept, _) in folded.items())
+    return Grid(kind, blocks, _files(twins), _by_note({target: notes for target, (_, notes) in folded.items()}))
+
+
+def _by_note(notes_of: Mapping[str, Sequence[Note]]) -> tuple[Note, ...]:
+    """Write each note once, after the names of the twins it holds for."""
+    targets: dict[Note, list[str]] = {}
+    for target, notes in notes_of.items():
+        for note in notes:
+            targets.setdefault(note, []).append(target)
+    return tuple(Note(note.id, f"{', '.join(names)}: {note}") for note, names in targets.items())
 
 
 def _twins(kind: str, targets: Sequence[str]) -> dict[str, Twin]:
-    """Find the twins; a training without names is one of every twin that has data."""
+    """Find the twins; without names all of them, for a training all that have data."""
     if not targets:
         everything = {name: catalog.get(name) for name in catalog.names()}
         return {n: t for n, t in everything.items() if kind != "train" or t.data in datasets.NAMES}
@@ -59,7 +66,7 @@ def _twins(kind: str, targets: Sequence[str]) -> dict[str, Twin]:
 
 
 def _files(twins: Mapping[str, Twin]) -> dict[str, str]:
-    """Condense the users' files, so that a sweep is not resumed with another code."""
+    """Hash the users' files, so that a sweep is not resumed after one has changed."""
     names = {target.rpartition(":")[0] for target in twins if ".py:" in target}
     return {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in sorted(names)}
 
@@ -68,38 +75,40 @@ def _refuse_foreign_dtypes(kind: str, dtypes: Values) -> None:
     known = TRAINING_DTYPES if kind == "train" else DTYPES
     for dtype in dtypes:
         if dtype not in known:
-            raise InputError(f"--kind {kind} takes no dtype {dtype}: there are {', '.join(known)}.")
+            raise InputError(f"--kind {kind} does not take dtype {dtype}. Choose from {', '.join(known)}.")
 
 
 # ---- what applies to a twin --------------------------------------------------------------------------
 
+Axes = dict[str, Values]
 
-def _applicable(kind: str, target: str, twin: Twin, axes: Mapping[str, Values], notes: Notes) -> dict[str, Values]:
-    found = dict(axes)
-    if "widths" in found:
-        found["widths"] = _fitting_widths(kind, target, twin, found["widths"], notes)
-    if kind in ("check", "train") and len(found["seed"]) > 1 and _draws_nothing(twin):
-        found["seed"] = (found["seed"][0],)
-        _note(notes, "nothing is drawn from a seed, so there is one case for all seeds.", target)
+
+def _folded(kind: str, twin: Twin, axes: Mapping[str, Values]) -> tuple[Axes, list[Note]]:
+    """Keep of each axis the values that make a difference to the twin; the notes say what was left out."""
+    kept, notes = dict(axes), list[Note]()
+    if "widths" in axes:
+        kept["widths"], notes = _folded_widths(kind, twin, axes["widths"])
+    if kind in ("check", "train") and len(axes["seed"]) > 1 and _draws_nothing(twin):
+        kept["seed"] = (axes["seed"][0],)
+        notes.append(Note("one_seed", "the seed changes nothing; run once."))
     if kind == "train":
-        _refuse_untrainable(twin, found)
-    return found
+        _refuse_untrainable(twin, kept)
+    return kept, notes
 
 
-def _fitting_widths(kind: str, target: str, twin: Twin, widths: Values, notes: Notes) -> Values:
-    """Keep the widths the twin can be had in, or its own alone if there are none."""
+def _folded_widths(kind: str, twin: Twin, widths: Values) -> tuple[Values, list[Note]]:
+    """Keep the widths that the twin can have; if there are none, None for its own."""
     fitting = tuple(w for w in widths if _takes(kind, twin, w))
-    if not fitting:
-        why = "the widths are fixed" if twin.resize is None else f"none of the widths {_list(widths)} fits"
-        _note(notes, f"{why}, so there is one case for all of the axis.", target)
-        return (None,)
-    for left_out in (w for w in widths if w not in fitting):
-        _note(notes, f"the widths {written(left_out)} do not fit and are left out.", target)
-    return fitting
+    if fitting:
+        others = (written(w) for w in widths if w not in fitting)
+        return fitting, [Note("widths_skipped", f"the widths {other} do not fit; skipped.") for other in others]
+    if twin.resize is None:
+        return (None,), [Note("fixed_widths", "the widths are fixed; run once.")]
+    return (None,), [Note("no_widths_fit", f"none of the widths {_list(widths)} fits; run once with its own.")]
 
 
 def _takes(kind: str, twin: Twin, widths: tuple[int, ...]) -> bool:
-    """Try the number of layers, in the narrowest net of so many; a training keeps the ends its data ask for."""
+    """Try the number of layers, in the narrowest net; a training must keep the first and last width of its data."""
     if twin.resize is None:
         return False
     try:
@@ -112,7 +121,7 @@ def _takes(kind: str, twin: Twin, widths: tuple[int, ...]) -> bool:
 
 
 def _draws_nothing(twin: Twin) -> bool:
-    """Tell a twin whose points are all one: its generator stands still, and no parameter is drawn for being zero."""
+    """Whether a twin has one point only: its generator stands still, and no parameter is drawn for being zero."""
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
     draw = twin.init or getattr(twin.manual, "init_params", None)
@@ -129,26 +138,23 @@ def _refuse_untrainable(twin: Twin, axes: Mapping[str, Values]) -> None:
         make_plan(twin if widths is None or twin.resize is None else twin.resize(widths))
 
 
-def _refuse_widths_nobody_has(blocks: Sequence[Block], axes: Mapping[str, Values], notes: Notes) -> None:
-    if "widths" in axes and all(block.axes.get("widths") == (None,) for block in blocks):
-        asked, names = _list(axes["widths"]), ", ".join(block.target for block in blocks)
-        raise InputError(f"The axis widths: {asked} fits none of {names}: leave it out, or name others.")
+def _refuse_widths_nobody_has(folded: Mapping[str, tuple[Axes, Any]], axes: Mapping[str, Values]) -> None:
+    if "widths" in axes and all(kept["widths"] == (None,) for kept, _ in folded.values()):
+        asked, names = _list(axes["widths"]), ", ".join(folded)
+        raise InputError(f"Axis widths: {asked} fits none of {names}. Leave it out, or give others.")
 
 
 def _fault_blocks(twins: Mapping[str, Twin], asked: Values | None) -> list[Block]:
+    """Give each twin its own faults, or those that were asked for; a twin without any is left out."""
     faults = {target: tuple(fault.id for fault in planted(small(twin))) for target, twin in twins.items()}
     if asked is not None:
         known = {fault for ids in faults.values() for fault in ids}
         for fault in asked:
             if fault not in known:
                 near = did_you_mean(fault, known)
-                raise InputError(f"The axis fault: there is no {fault!r} in {', '.join(twins)}.{near}")
+                raise InputError(f"Axis fault: no fault {fault!r} in {', '.join(twins)}.{near}")
         faults = {target: tuple(f for f in ids if f in asked) for target, ids in faults.items()}
-    return [Block(target, {"fault": ids}) for target, ids in faults.items()]
-
-
-def _note(notes: Notes, line: str, name: str) -> None:
-    notes.setdefault(line, []).append(name)
+    return [Block(target, {"fault": ids}) for target, ids in faults.items() if ids]
 
 
 def _list(values: Values) -> str:

@@ -14,10 +14,10 @@ def seconds(text: str, option: str) -> float:
 
     Args:
         text: a number of seconds, or one with s, m or h.
-        option: whose value it is, for the error message.
+        option: the option it is the value of, for the error message.
 
     Raises:
-        InputError: it is no time above 0.
+        InputError: it is not a time above 0.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smh]?)", text.strip(), re.ASCII)
     number = float(found[1]) * _SECONDS[found[2]] if found else math.nan
@@ -31,10 +31,10 @@ def size(text: str, option: str) -> int:
 
     Args:
         text: a number with MB or GB.
-        option: whose value it is, for the error message.
+        option: the option it is the value of, for the error message.
 
     Raises:
-        InputError: it is no size above 0.
+        InputError: it is not a size above 0.
     """
     found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(MB|GB)", text.strip(), re.ASCII | re.IGNORECASE)
     number = int(float(found[1]) * _BYTES[found[2].upper()]) if found else 0

@@ -1,11 +1,10 @@
-"""What a worker does with a case: run it, and sum up in one row what came of it, whatever came."""
+"""Run one case, and describe its outcome in one row, whatever it is."""
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,21 +13,19 @@ from gradtwin.core.errors import InputError
 from gradtwin.core.report import Report
 from gradtwin.faults.catalogue import planted, small
 from gradtwin.faults.score import judge
-from gradtwin.sweep.case import Case, written
+from gradtwin.sweep.case import CaseRow, SweepCase, written
 from gradtwin.sweep.fuzzing import draw
 from gradtwin.training.lockstep import train
 from gradtwin.twins import catalog, twin_files
 from gradtwin.twins.twin import Twin
 
-Row = dict[str, Any]
-
-# How a case can end; only a "done" one has a verdict.
+# How a case can end; only one that is "done" has a verdict.
 DONE, ERROR, TIMEOUT, OUT_OF_MEMORY, WORKER_DIED = "done", "error", "timeout", "out_of_memory", "worker_died"
 MESSAGE_LENGTH = 500
 
 
 class Twins:
-    """The twins of a sweep, each loaded once; a user's file is looked for in the folder the sweep was begun in."""
+    """The twins of a sweep, each loaded once; users' files are relative to the directory the sweep was started in."""
 
     def __init__(self, folder: str | Path = "") -> None:
         self._folder = Path(folder)
@@ -46,15 +43,15 @@ class Twins:
         return twin
 
 
-def run_case(case: Case, twins: Twins) -> Row:
+def run_case(case: SweepCase, twins: Twins) -> CaseRow:
     """Run a case.
 
     Args:
         case: the case.
-        twins: where its twin is found.
+        twins: finds its twin.
 
     Returns:
-        Its row; see `gradtwin.sweep.table`. What the case raises is in it.
+        Its row; see `gradtwin.sweep.table`. An exception is a row too.
     """
     began = time.perf_counter()
     try:
@@ -63,22 +60,22 @@ def run_case(case: Case, twins: Twins) -> Row:
     except MemoryError as error:
         found = failure(OUT_OF_MEMORY, error)
     except (Exception, SystemExit) as error:
-        # TensorFlow is not loaded for its class of error.
+        # By its name, so that TensorFlow need not be loaded for the class.
         exhausted = type(error).__name__ == "ResourceExhaustedError" or isinstance(error.__cause__, MemoryError)
         found = failure(OUT_OF_MEMORY if exhausted else ERROR, error)
     return row_of(case) | found | {"seconds": time.perf_counter() - began}
 
 
-def row_of(case: Case) -> Row:
-    """Begin a row with what the case is."""
+def row_of(case: SweepCase) -> CaseRow:
+    """Start a row with the settings of the case."""
     widths = None if case.widths is None else written(case.widths)
     fields = ("number", "kind", "target", "dtype", "route", "seed", "learning_rate", "steps", "fault")
     named = {name: getattr(case, name) for name in fields}
     return {"id": case.id, **named, "widths": widths, "command": case.command, "attempts": 1}
 
 
-def failure(status: str, reason: BaseException | str) -> Row:
-    """Say that a case came to no verdict, and why, in one line."""
+def failure(status: str, reason: BaseException | str) -> CaseRow:
+    """Say in one line why a case has no verdict."""
     text = reason if isinstance(reason, str) else _worded(reason)
     line = " ".join(text.split())
     return {"status": status, "outcome": status, "failed": True, "message": line[:MESSAGE_LENGTH]}
@@ -91,34 +88,34 @@ def _worded(error: BaseException) -> str:
 # ---- the kinds ---------------------------------------------------------------------------------------
 
 
-def _sized(case: Case, twin: Twin) -> Twin:
+def _sized(case: SweepCase, twin: Twin) -> Twin:
     return twin if case.widths is None or twin.resize is None else twin.resize(case.widths)
 
 
-def _check(case: Case, twin: Twin) -> Row:
+def _check(case: SweepCase, twin: Twin) -> CaseRow:
     return _row_of_report(check_of(case, twin))
 
 
-def check_of(case: Case, twin: Twin) -> Report:
+def check_of(case: SweepCase, twin: Twin) -> Report:
     """Run the check of a case of kind "check"."""
     dtype, route = case.dtype or "float64", case.route or "tape"
     report = check(_sized(case, twin), dtype=dtype, route=route, seed=case.seed or 0)
     return replace(report, command=case.command)
 
 
-def fuzz_of(case: Case, twin: Twin) -> tuple[Report, str]:
-    """Run the check of a case of kind "fuzz"; the second is what was drawn, in words."""
+def fuzz_of(case: SweepCase, twin: Twin) -> tuple[Report, str]:
+    """Run the check of a case of kind "fuzz"; the second value describes the point that was drawn."""
     drawn = draw(case, twin)
     report = check(drawn.twin, dtype=drawn.dtype, route=drawn.route)
     return replace(report, seed=case.seed or 0, command=case.command), drawn.words
 
 
-def _fuzz(case: Case, twin: Twin) -> Row:
+def _fuzz(case: SweepCase, twin: Twin) -> CaseRow:
     report, words = fuzz_of(case, twin)
     return _row_of_report(report) | {"dtype": report.dtype, "route": report.route, "drawn": words}
 
 
-def _row_of_report(report: Report) -> Row:
+def _row_of_report(report: Report) -> CaseRow:
     worst = max(report.tensors, key=lambda tensor: _ratio(tensor.error_ulps, tensor.bound_ulps))
     return {
         "status": DONE,
@@ -141,7 +138,7 @@ def _ratio(error: float, bound: float) -> float:
     return float(error / bound)
 
 
-def _train(case: Case, twin: Twin) -> Row:
+def _train(case: SweepCase, twin: Twin) -> CaseRow:
     history = train(
         _sized(case, twin), steps=case.steps, learning_rate=case.learning_rate, seed=case.seed,
         dtype=case.dtype or "float64",
@@ -155,17 +152,13 @@ def _train(case: Case, twin: Twin) -> Row:
         "learning_rate": history.learning_rate,
         "steps": history.steps,
         "size": largest,
-        "loss_manual": _number(history.manual["loss"]),
-        "loss_tensorflow": _number(history.tensorflow["loss"]),
+        "loss_manual": history.manual["loss"],
+        "loss_tensorflow": history.tensorflow["loss"],
         "diverged_at": history.diverged_at,
     }
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def _fault(case: Case, twin: Twin) -> Row:
+def _fault(case: SweepCase, twin: Twin) -> CaseRow:
     page = small(twin)
     fault = next(fault for fault in planted(page) if fault.id == case.fault)
     found = judge(fault, page)
@@ -182,7 +175,7 @@ def _fault(case: Case, twin: Twin) -> Row:
     }
 
 
-_RUNNERS: dict[str, Callable[[Case, Twin], Row]] = {
+_RUNNERS: dict[str, Callable[[SweepCase, Twin], CaseRow]] = {
     "check": _check,
     "train": _train,
     "faults": _fault,

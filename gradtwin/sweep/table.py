@@ -1,29 +1,29 @@
-"""The table of results: its columns, and Parquet files that are whole or not there.
+"""The table of results: its columns, and its Parquet files, each of which is whole or absent.
 
 A row is a case:
 
-    number, id        its place in the grid; what its settings hash to
-    kind, target, dtype, route, seed, widths, learning_rate, steps, fault      what it is
-    drawn             what a fuzz case drew, in words
+    number, id        its place in the grid; the hash of its settings
+    kind, target, dtype, route, seed, widths, learning_rate, steps, fault      its settings
+    drawn             the point that a fuzz case drew, in words
     status            done, error, timeout, out_of_memory or worker_died
-    outcome           the verdict of a check (agree, rounding, kink, disagree, undecidable), together or apart of a
-                      training, caught or missed of a planted fault; the status where there is none
+    outcome           of a check its verdict (agree, rounding, kink, disagree, undecidable), of a training together or
+                      apart, of a planted fault caught or missed; the status if there is none of these
     failed            whether it makes the sweep fail
     size              how far the sides are apart: error over bound of a check, the largest gap of a training
-    tensor, error_ulps, bound_ulps, blame, cause       of the worst tensor, or the one a fault was seen in
+    tensor, error_ulps, bound_ulps, blame, cause       of the worst tensor, or of the one a fault was detected in
     named_tensor, named_cause, wrong_cause             of a planted fault
     loss_manual, loss_tensorflow, diverged_at          of a training
-    message           what a case without a verdict died of, in one line
-    command           what repeats it
-    attempts, seconds how often it was begun and how long it took: these alone differ from run to run
+    message           why a case has no verdict, in one line
+    command           the command that repeats it
+    attempts, seconds how often it was started and how long it took: only these differ from run to run
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gradtwin.core.errors import InputError
+from gradtwin.core.whole_file import moved_into_place
 
 FORMAT = 1
 FORMAT_KEY = b"gradtwin.sweep.format"
@@ -55,29 +55,22 @@ def schema() -> Any:
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Any:
-    """Make a table of rows; what a row does not have is null."""
+    """Make a table of rows; what a row lacks is null."""
     import pyarrow as pa
 
     return pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS} for row in rows], schema=schema())
 
 
 def write_part(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write a part as a whole: under a hidden name first, to the disk, then moved to its place.
+    """Write a part, whole or not at all.
 
     Raises:
-        OSError: the disk is full, or the folder may not be written; nothing is left behind.
+        OSError: the disk is full, or the directory may not be written; nothing is left behind.
     """
     import pyarrow.parquet as pq
 
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with open(temporary, "wb") as file:
-            pq.write_table(table_of(rows), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with moved_into_place(path) as file:
+        pq.write_table(table_of(rows), file)
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:
@@ -95,16 +88,16 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:
     except (pa.ArrowException, OSError) as error:
         line = str(error).splitlines()[0]
         raise InputError(
-            f"{path} is damaged or half-written ({line}): take it away, and --resume runs its cases again."
+            f"{path} is damaged or half-written ({line}). Delete it; --resume then runs its cases again."
         ) from error
     if table is None:
-        theirs = found.get(FORMAT_KEY, b"none at all").decode(errors="replace")
-        raise InputError(f"{path} is of format {theirs}, and this Gradtwin reads format {FORMAT}: give another folder.")
+        theirs = found.get(FORMAT_KEY, b"none").decode(errors="replace")
+        raise InputError(f"{path} has format {theirs}, but this Gradtwin reads {FORMAT}. Give another directory.")
     return table
 
 
 def joined(tables: Iterable[Any]) -> Any:
-    """Put tables one below the other."""
+    """Join tables one below the other."""
     import pyarrow as pa
 
     return pa.concat_tables([schema().empty_table(), *tables])

@@ -1,4 +1,4 @@
-"""A worker: a process of one core that loads TensorFlow once and then runs case after case."""
+"""A worker: a process on one core that loads TensorFlow once and then runs one case after another."""
 
 import contextlib
 import os
@@ -10,11 +10,11 @@ from typing import Any
 
 from gradtwin.backend.tensorflow_side import load_tensorflow
 from gradtwin.core.chatter import silence_tensorflow
-from gradtwin.sweep.case import Case
-from gradtwin.sweep.run_case import Row, Twins, run_case
+from gradtwin.sweep.case import CaseRow, SweepCase
+from gradtwin.sweep.run_case import Twins, run_case
 
-# Set before numpy and TensorFlow are loaded: a worker takes one core, and what it computes does not depend on how many
-# there are. A GPU would be shared by all workers.
+# Set before numpy and TensorFlow are loaded: a worker uses one core, so that its results do not depend on how many it
+# could use, and no GPU, since all workers would share it.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -25,23 +25,23 @@ ENVIRONMENT = {
 }
 
 
-class Worker:
-    """What runs in each worker's process."""
+class CaseWorker:
+    """The object in each worker's process."""
 
     def __init__(self, folder: str, memory: int | None) -> None:
         self._twins = Twins(folder)
         self._memory = memory
 
     def ready(self) -> dict[str, Any]:
-        """Load TensorFlow, and say which process this is."""
+        """Load TensorFlow, and give the process's id, host and size."""
         silence_tensorflow()
-        # Whoever started Ray may ignore Ctrl-C for it; a worker ends when it is told to.
+        # Ctrl-C reaches every process of the terminal; the driver alone decides when a worker ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         load_tensorflow()
         return {"pid": os.getpid(), "host": os.uname().nodename, "resident": resident()}
 
-    def run(self, case: Case) -> Row:
-        """Run a case; `resident` tells how large the process has become."""
+    def run(self, case: SweepCase) -> CaseRow:
+        """Run a case; `resident` is the size of the process after it."""
         with _limited(self._memory):
             row = run_case(case, self._twins)
         return row | {"resident": resident()}
@@ -49,7 +49,7 @@ class Worker:
 
 @contextlib.contextmanager
 def _limited(memory: int | None) -> Iterator[None]:
-    """Let the body take so many bytes more than the process has now; what asks for more gets a MemoryError."""
+    """Let the body take this many bytes more than the process has now; beyond that it gets a MemoryError."""
     if memory is None:
         yield
         return
@@ -63,12 +63,12 @@ def _limited(memory: int | None) -> Iterator[None]:
 
 
 def resident() -> int:
-    """Give the resident size of this process in bytes; 0 where the system does not tell."""
+    """Give the resident size of this process in bytes; 0 if the system does not say."""
     return _status("VmRSS")
 
 
 def _status(field: str) -> int:
-    """Read a size from Linux's page on this process."""
+    """Read a size from Linux's status of this process."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(f"{field}:"):

@@ -29,7 +29,7 @@ def test_all_well_is_exit_0_with_counts_the_worst_and_what_repeats_them(
     """In a pipe every line stands on its own: no bar, no colour."""
     assert cli.run("sweep xor gates --axis seed=0..4 --axis dtype=float64,float32 --results r".split()) == 0
     out = capsys.readouterr().out
-    assert out.startswith("12 checks of 2 twins, results in r\n  gates: nothing is drawn from a seed")
+    assert out.startswith("12 checks of 2 twins, results in r\n  gates: the seed changes nothing")
     assert "12 of 12 cases: 12 agree; 0 false alarms on built-in twins." in out
     repeating = r"^    gradtwin check (xor|gates) --dtype float\d\d --route tape --seed \d$"
     assert len(re.findall(repeating, out, re.MULTILINE)) == 10
@@ -112,7 +112,7 @@ BAD = {
     "sweep xor --address 127.0.0.1:1": "Nothing answers at 127.0.0.1:1",
     "sweep xor --address nowhere": "expected HOST:PORT",
     "sweep xor --results file": "is a file",
-    "sweep xor --results other": "holds other things",
+    "sweep xor --results other": "holds other files",
     "sweep xor --logdir file": "is a file",
     "sweep xor --here --resume": "leave --resume out",
     "sweep xor --here --time-budget 1m": "leave --time-budget out",

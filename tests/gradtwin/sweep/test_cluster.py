@@ -31,7 +31,7 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.Mon
 def test_what_is_no_address_is_refused(address: str) -> None:
     """Ray Client's is another kind of address."""
     with pytest.raises(InputError, match="expected HOST:PORT of a Ray head"):
-        cluster.probe(address)
+        cluster.resources_at(address)
 
 
 def test_a_closed_port_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_a_closed_port_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         with pytest.raises(InputError, match=rf"Nothing answers at 127.0.0.1:{port} \(Connection refused\)"):
-            cluster.probe(f"127.0.0.1:{port}")
+            cluster.resources_at(f"127.0.0.1:{port}")
 
 
 def answering(*, stdout: str = "", stderr: str = "") -> Any:
@@ -62,13 +62,13 @@ def test_what_answers_and_is_no_ray_is_refused_in_one_line(port: int, monkeypatc
     """Whatever the process that asks dies of: an error of Ray's, a missing token, an abort, or waiting too long."""
     said = "Traceback\nray.exceptions.RpcError: Timed out while waiting for GCS to become available.\n"
     for stderr, line in (
-        (said, r"No Ray answers at .* \(Timed out while waiting for GCS to become available\)"),
-        ("AuthenticationError: InvalidAuthToken: no", "wants its token: copy ~/.ray/auth_token"),
-        ("*** SIGABRT received", "No Ray answers at"),
+        (said, r"Ray does not answer at .* \(Timed out while waiting for GCS to become available\)"),
+        ("AuthenticationError: InvalidAuthToken: no", "requires a token. Copy ~/.ray/auth_token"),
+        ("*** SIGABRT received", "Ray does not answer at"),
     ):
         monkeypatch.setattr(subprocess, "run", answering(stderr=stderr))
         with pytest.raises(InputError, match=line) as refused:
-            cluster.probe(f"127.0.0.1:{port}")
+            cluster.resources_at(f"127.0.0.1:{port}")
         assert "\n" not in str(refused.value)
 
     def forever(command: Any, **options: Any) -> Any:
@@ -76,12 +76,12 @@ def test_what_answers_and_is_no_ray_is_refused_in_one_line(port: int, monkeypatc
 
     monkeypatch.setattr(subprocess, "run", forever)
     with pytest.raises(InputError, match="within 30 s"):
-        cluster.probe(f"127.0.0.1:{port}")
+        cluster.resources_at(f"127.0.0.1:{port}")
 
 
 def test_a_ray_that_answers_tells_its_cores(ray_cluster: Any) -> None:
     """The probe is a process of its own and leaves this one as it was."""
-    assert cluster.probe(ray_cluster.address)["CPU"] >= 2
+    assert cluster.resources_at(ray_cluster.address)["CPU"] >= 2
 
 
 def test_a_cluster_without_cores_is_refused() -> None:
@@ -94,7 +94,7 @@ def test_the_folders_of_killed_sweeps_are_taken_away_and_no_others(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder is named after the process that made it."""
-    monkeypatch.setattr(cluster, "_short_folder", lambda: str(tmp_path))
+    monkeypatch.setattr(cluster, "_short_directory", lambda: str(tmp_path))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     for name in (f"gradtwin-{dead.pid}-a", f"gradtwin-{os.getpid()}-a", "gradtwin-notes"):

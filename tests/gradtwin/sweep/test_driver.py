@@ -131,9 +131,9 @@ def test_what_is_whole_needs_no_worker_to_be_resumed(
 @pytest.mark.parametrize(
     ("bound", "line"),
     [
-        ({"time_budget": 0}, "time budget is above 0"),
-        ({"max_cases": 0}, "number of cases is a whole number from 1"),
-        ({"workers": 0}, "number of workers is a whole number from 1"),
+        ({"time_budget": 0}, "time_budget: expected"),
+        ({"max_cases": 0}, "max_cases: expected an integer from 1"),
+        ({"workers": 0}, "workers: expected an integer from 1"),
     ],
 )
 def test_a_bound_that_leaves_nothing_is_refused(bound: dict[str, Any], line: str, asked: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gradtwin.core.errors import InputError
 from gradtwin.sweep.axes import axes_of
-from gradtwin.sweep.grid import LARGEST, Grid, refuse_size
+from gradtwin.sweep.grid import MOST_UNBOUNDED, Grid, refuse_size
 from gradtwin.sweep.plan import plan
 
 
@@ -45,7 +45,8 @@ def test_a_grid_of_a_billion_is_counted_and_refused_with_the_count() -> None:
 
 def test_a_grid_at_the_limit_is_run_and_one_beyond_numbers_is_not() -> None:
     """A million cases pass, a million and one do not; 2^63 have no number in the table."""
-    at, beyond = (plan("check", ["xor"], axes_of("check", {"seed": f"0..{n}"})) for n in (LARGEST - 1, LARGEST))
+    last = (MOST_UNBOUNDED - 1, MOST_UNBOUNDED)
+    at, beyond = (plan("check", ["xor"], axes_of("check", {"seed": f"0..{n}"})) for n in last)
     refuse_size(at, bounded=False)
     with pytest.raises(InputError, match="1,000,001 cases"):
         refuse_size(beyond, bounded=False)

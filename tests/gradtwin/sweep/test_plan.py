@@ -21,8 +21,8 @@ def test_widths_multiply_only_the_twins_that_can_be_had_in_them() -> None:
     grid = made("check", "xor", "deep", "zoo", widths="2-5-1,4-3")
     counts = {block.target: block.count for block in grid.blocks}
     assert counts == {"xor": 1, "deep": 2, "zoo": 1}
-    assert any(note.startswith("xor: the widths are fixed") for note in grid.notes)
-    assert any(note.startswith("zoo: the widths 2-5-1 do not fit") for note in grid.notes)
+    said = {note.id: note.partition(":")[0] for note in grid.notes}
+    assert said == {"fixed_widths": "xor", "widths_skipped": "zoo"}
 
 
 def test_widths_that_fit_no_twin_are_refused() -> None:
@@ -35,7 +35,7 @@ def test_a_twin_that_draws_nothing_is_not_run_for_each_seed() -> None:
     """gates has one point; xor has fixed inputs but draws its parameters, so every seed is another point."""
     grid = made("check", "gates", "xor", seed="0..99")
     assert {block.target: block.count for block in grid.blocks} == {"gates": 1, "xor": 100}
-    assert any(note.startswith("gates: nothing is drawn from a seed") for note in grid.notes)
+    assert [(note.id, note.partition(":")[0]) for note in grid.notes] == [("one_seed", "gates")]
 
 
 @pytest.mark.parametrize("name", [name for name in catalog.names() if name != "gates"])
@@ -48,7 +48,15 @@ def test_a_training_keeps_the_ends_its_data_ask_for() -> None:
     """XOR has two inputs and one output: 3-5-1 is no training of it, 2-5-1 is."""
     grid = made("train", "deep", widths="2-5-1,3-5-1", learning_rate="0.1,0.01")
     assert grid.count == 2
-    assert any("3-5-1 do not fit" in note for note in grid.notes)
+    assert [note.id for note in grid.notes] == ["widths_skipped"] and "3-5-1" in grid.notes[0]
+
+
+def test_a_note_that_holds_for_several_twins_is_written_once() -> None:
+    """After the names of all of them; none of the widths is another note than fixed ones."""
+    grid = made("check", "xor", "neuron", "deep", "zoo", widths="2-5-1")
+    assert {note.id: note.partition(":")[0] for note in grid.notes} == {
+        "fixed_widths": "xor, neuron", "no_widths_fit": "zoo",
+    }  # fmt: skip
 
 
 def test_trainings_without_names_are_those_that_have_data() -> None:
@@ -63,7 +71,7 @@ def test_a_campaign_has_a_case_for_each_planted_fault() -> None:
     grid = made("faults", "gates")
     assert [grid.case(n).fault for n in range(grid.count)] == ids
     assert made("faults", "gates", fault=ids[3]).count == 1
-    with pytest.raises(InputError, match="there is no 'gates:nothing'"):
+    with pytest.raises(InputError, match="no fault 'gates:nothing'"):
         made("faults", "gates", fault="gates:nothing")
 
 

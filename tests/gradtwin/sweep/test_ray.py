@@ -15,12 +15,12 @@ import pytest
 
 from gradtwin.sweep import driver, pool, read_results, run_case, sweep
 from gradtwin.sweep.axes import axes_of
-from gradtwin.sweep.case import Case
+from gradtwin.sweep.case import SweepCase
 from gradtwin.sweep.plan import plan
 from gradtwin.sweep.pool import Pool
-from gradtwin.sweep.run_case import Row, Twins
+from gradtwin.sweep.run_case import CaseRow, Twins
 from gradtwin.sweep.table import VOLATILE, table_of
-from gradtwin.sweep.worker import Worker, resident
+from gradtwin.sweep.worker import CaseWorker, resident
 
 RIGHT = ["xor", "deep"]
 AXES = {"dtype": "float64,float32", "seed": "0..49"}
@@ -53,52 +53,52 @@ def test_a_node_vanishes_and_the_rows_are_those_of_one_process(ray_cluster: Any,
 # ---- cases that misbehave ------------------------------------------------------------------------------
 
 
-def _raise() -> Row:
+def _raise() -> CaseRow:
     raise RuntimeError("no\nmore")
 
 
-def _eat() -> Row:
+def _eat() -> CaseRow:
     return {"status": str(np.ones(2**33)[0])}
 
 
-def _hang() -> Row:
+def _hang() -> CaseRow:
     time.sleep(600)
     return {}
 
 
-def _stop() -> Row:
+def _stop() -> CaseRow:
     os.kill(os.getpid(), signal.SIGSTOP)
     return {}
 
 
-def _die() -> Row:
+def _die() -> CaseRow:
     os._exit(3)
 
 
-def _die_once(mark: Path) -> Row:
+def _die_once(mark: Path) -> CaseRow:
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return _go_on()
 
 
-def _go_on() -> Row:
+def _go_on() -> CaseRow:
     threads = " ".join(os.environ[name] for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"))
     return {"status": "done", "outcome": "agree", "failed": False, "drawn": threads}
 
 
-class QuickWorker(Worker):
+class QuickWorker(CaseWorker):
     """A worker that loads no TensorFlow, and whose cases do what their names say."""
 
     def ready(self) -> dict[str, Any]:
         """Say which process this is."""
         return {"pid": os.getpid(), "host": os.uname().nodename, "resident": resident()}
 
-    def run(self, case: Case) -> Row:
+    def run(self, case: SweepCase) -> CaseRow:
         """Run a case as every worker does, but for what a check is."""
         assert case.fault is not None
         name, _, mark = case.fault.partition(" ")
-        tricks: dict[str, Callable[[], Row]] = {
+        tricks: dict[str, Callable[[], CaseRow]] = {
             "raise": _raise, "eat": _eat, "hang": _hang, "stop": _stop, "die": _die, "go_on": _go_on,
             "die_once": lambda: _die_once(Path(mark)),
         }  # fmt: skip
@@ -113,9 +113,9 @@ def test_a_case_that_misbehaves_is_recorded_and_the_rest_goes_on(
     import ray
 
     ray.cloudpickle.register_pickle_by_value(sys.modules[QuickWorker.__module__])
-    monkeypatch.setattr(pool, "Worker", QuickWorker)
+    monkeypatch.setattr(pool, "CaseWorker", QuickWorker)
     names = ["raise", "eat", "hang", "stop", "die", f"die_once {tmp_path / 'died'}", "go_on"]
-    cases = [Case(number, "check", "xor", fault=name) for number, name in enumerate(names)]
+    cases = [SweepCase(number, "check", "xor", fault=name) for number, name in enumerate(names)]
     rows = {}
     workers = Pool(2, folder=str(tmp_path), timeout=2.0, memory=10**9)
     while len(rows) < len(names):

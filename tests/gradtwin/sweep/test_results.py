@@ -16,7 +16,7 @@ import pytest
 from gradtwin.core.errors import InputError
 from gradtwin.sweep import journal, read_results, results, table
 from gradtwin.sweep.axes import axes_of
-from gradtwin.sweep.case import Case
+from gradtwin.sweep.case import SweepCase
 from gradtwin.sweep.grid import Grid
 from gradtwin.sweep.plan import plan
 from gradtwin.sweep.results import JOURNAL, MANIFEST, Results, open_results
@@ -28,7 +28,7 @@ def grid_of(seeds: str = "0..99") -> Grid:
 
 
 def row(number: int) -> dict[str, Any]:
-    return row_of(Case(number, "check", "xor", seed=number)) | failure("error", "made up") | {"seconds": 0.5}
+    return row_of(SweepCase(number, "check", "xor", seed=number)) | failure("error", "made up") | {"seconds": 0.5}
 
 
 def numbers(folder: Path) -> list[int]:
@@ -166,7 +166,7 @@ def test_a_folder_with_a_sweep_is_taken_only_to_resume_it(tmp_path: Path) -> Non
     """Otherwise it is refused, and nothing in it changes."""
     filled(tmp_path / "r", 3).close()
     before = {path: path.read_bytes() for path in (tmp_path / "r").iterdir()}
-    with pytest.raises(InputError, match="holds a sweep already: --resume"):
+    with pytest.raises(InputError, match="holds a sweep already. Continue it with --resume"):
         open_results(tmp_path / "r", grid_of(), resume=False)
     with pytest.raises(InputError, match="another grid"):
         open_results(tmp_path / "r", grid_of("0..98"), resume=True)
@@ -185,7 +185,7 @@ def test_two_sweeps_do_not_write_into_one_folder(tmp_path: Path) -> None:
 def test_other_things_in_the_folder_and_a_file_in_its_place_are_refused(tmp_path: Path) -> None:
     """Nothing of anybody's is written over."""
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds other things, such as notes.txt"):
+    with pytest.raises(InputError, match=r"holds other files, such as notes.txt"):
         open_results(tmp_path, grid_of(), resume=True)
     with pytest.raises(InputError, match="is a file, or lies below one"):
         open_results(tmp_path / "notes.txt" / "r", grid_of(), resume=False)
@@ -218,7 +218,7 @@ def test_a_part_of_another_version_is_refused_in_one_line(tmp_path: Path, theirs
     metadata = {} if theirs is None else {table.FORMAT_KEY: theirs}
     other = pa.table({"number": [1]}).replace_schema_metadata(metadata)
     pq.write_table(other, tmp_path / "r" / "part-00000.parquet")
-    with pytest.raises(InputError, match="is of format (2|none at all), and this Gradtwin reads format 1"):
+    with pytest.raises(InputError, match="has format (2|none), but this Gradtwin reads 1"):
         read_results(tmp_path / "r")
 
 
@@ -232,7 +232,7 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, content: str)
     with pytest.raises(InputError, match=r"_sweep.json is damaged or half-written"):
         open_results(tmp_path / "r", grid_of(), resume=True)
     manifest.write_text(whole.replace('"format": 1', '"format": 2'))
-    with pytest.raises(InputError, match="is of format 2"):
+    with pytest.raises(InputError, match="has format 2"):
         read_results(tmp_path / "r")
 
 

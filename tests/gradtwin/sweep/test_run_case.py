@@ -10,13 +10,13 @@ import pytest
 from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.check import DTYPES, check
 from gradtwin.sweep import fuzzing, run_case, table
-from gradtwin.sweep.case import Case
+from gradtwin.sweep.case import SweepCase
 from gradtwin.sweep.run_case import Twins
 from gradtwin.twins import catalog
 from gradtwin.twins.twin import Twin
 
 
-def row_of(case: Case, twin: Any = None) -> dict[str, Any]:
+def row_of(case: SweepCase, twin: Any = None) -> dict[str, Any]:
     twins = Twins()
     if twin is not None:
         twins._known[case.target] = twin
@@ -25,7 +25,7 @@ def row_of(case: Case, twin: Any = None) -> dict[str, Any]:
 
 def test_a_check_has_the_worst_tensor_of_its_report() -> None:
     """The row says of XOR what `gradtwin.check` says, and every name in it is a column."""
-    row = row_of(Case(0, "check", "xor", "float32", "gradients", 3))
+    row = row_of(SweepCase(0, "check", "xor", "float32", "gradients", 3))
     report = check("xor", dtype="float32", route="gradients", seed=3)
     assert row["outcome"] == report.verdict == "agree" and not row["failed"]
     assert row["size"] == max(tensor.error_ulps / tensor.bound_ulps for tensor in report.tensors)
@@ -44,13 +44,13 @@ def test_a_wrong_gradient_fails_and_says_whose_it_is() -> None:
             return gradients | {"W1": 2 * gradients["W1"]}
 
     wrong = Twin("xor", manual=TwiceW1, reference="tf_reference.networks.xor", batch=catalog.get("xor").batch)
-    row = row_of(Case(0, "check", "mine.py:wrong", "float64", "tape", 0), wrong)
+    row = row_of(SweepCase(0, "check", "mine.py:wrong", "float64", "tape", 0), wrong)
     assert (row["outcome"], row["blame"], row["tensor"], row["failed"]) == ("disagree", "manual", "W1", True)
 
 
 def test_a_training_has_its_largest_gap_and_both_losses() -> None:
     """The twin's own learning rate is in the row, though the case left it open."""
-    row = row_of(Case(0, "train", "xor", "float64", seed=1, steps=20))
+    row = row_of(SweepCase(0, "train", "xor", "float64", seed=1, steps=20))
     assert row["outcome"] == "together" and row["size"] < 1e-12 and row["learning_rate"] == 0.1
     assert row["loss_manual"] == pytest.approx(row["loss_tensorflow"])
 
@@ -58,9 +58,9 @@ def test_a_training_has_its_largest_gap_and_both_losses() -> None:
 def test_a_planted_fault_is_caught_and_one_that_is_seen_by_nobody_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A campaign fails by what the check does not see: here nothing, for the fault is planted nowhere."""
     fault = run_case.planted(catalog.get("gates"))[0]
-    assert row_of(Case(0, "faults", "gates", fault=fault.id))["outcome"] == "caught"
+    assert row_of(SweepCase(0, "faults", "gates", fault=fault.id))["outcome"] == "caught"
     monkeypatch.setattr(type(fault), "planted_in", lambda self, twin: twin)
-    row = row_of(Case(0, "faults", "gates", fault=fault.id))
+    row = row_of(SweepCase(0, "faults", "gates", fault=fault.id))
     assert (row["outcome"], row["failed"]) == ("missed", True)
 
 
@@ -81,7 +81,7 @@ def test_what_a_case_raises_is_its_row(
         raise raised
 
     monkeypatch.setattr(run_case, "check", check)
-    row = row_of(Case(0, "check", "xor", "float64", "tape", 0))
+    row = row_of(SweepCase(0, "check", "xor", "float64", "tape", 0))
     assert (row["status"], row["outcome"], row["message"], row["failed"]) == (status, status, message, True)
 
 
@@ -99,7 +99,7 @@ def test_a_users_file_is_found_in_the_folder_the_sweep_was_begun_in(tmp_path: Pa
 def test_a_fuzz_case_is_drawn_from_its_seed_alone_and_another_seed_is_another_point(name: str) -> None:
     """The same point, dtype and route each time; among five seeds more than one of everything that is drawn."""
     twin = catalog.get(name)
-    first, again = ([fuzzing.draw(Case(n, "fuzz", name, seed=n), twin) for n in range(5)] for _ in range(2))
+    first, again = ([fuzzing.draw(SweepCase(n, "fuzz", name, seed=n), twin) for n in range(5)] for _ in range(2))
     for one, other in zip(first, again, strict=True):
         assert (one.dtype, one.route, one.words) == (other.dtype, other.route, other.words)
         for mine, theirs in zip(one.twin.point()[0].values(), other.twin.point()[0].values(), strict=True):
@@ -112,7 +112,7 @@ def test_a_fuzz_case_is_drawn_from_its_seed_alone_and_another_seed_is_another_po
 
 def test_what_an_axis_fixes_is_not_drawn() -> None:
     """The dtype and the route of the case."""
-    draws = [fuzzing.draw(Case(n, "fuzz", "deep", "float32", "tape", n), catalog.get("deep")) for n in range(5)]
+    draws = [fuzzing.draw(SweepCase(n, "fuzz", "deep", "float32", "tape", n), catalog.get("deep")) for n in range(5)]
     assert {(draw.dtype, draw.route) for draw in draws} == {("float32", "tape")}
 
 
@@ -130,21 +130,21 @@ def test_right_twins_raise_no_alarm_at_drawn_points() -> None:
     """Three points of every twin, on the tape, where a check takes milliseconds."""
     for name in catalog.names():
         for seed in range(3):
-            row = row_of(Case(0, "fuzz", name, route="tape", seed=seed))
+            row = row_of(SweepCase(0, "fuzz", name, route="tape", seed=seed))
             assert row["outcome"] in ("agree", "rounding"), (name, seed, row)
 
 
 def test_the_command_of_a_case_is_one_the_command_line_takes() -> None:
     """Checks and trainings have commands of their own; all else is run here, alone."""
-    assert Case(0, "check", "xor", "float64", "tape", 3).command == (
+    assert SweepCase(0, "check", "xor", "float64", "tape", 3).command == (
         "gradtwin check xor --dtype float64 --route tape --seed 3"
     )
-    assert Case(0, "check", "deep", "float64", "tape", 3, (2, 5, 1)).command == (
+    assert SweepCase(0, "check", "deep", "float64", "tape", 3, (2, 5, 1)).command == (
         "gradtwin sweep deep --axis dtype=float64 --axis route=tape --axis seed=3 --axis widths=2-5-1 --here"
     )
-    assert Case(0, "train", "deep", "float32", None, 3, (2, 5, 4, 1), 0.1).command == (
+    assert SweepCase(0, "train", "deep", "float32", None, 3, (2, 5, 4, 1), 0.1).command == (
         "gradtwin train deep --dtype float32 --seed 3 --learning-rate 0.1 --hidden 5 --hidden 4"
     )
-    assert Case(0, "faults", "my file.py:t", fault="a:b").command == (
+    assert SweepCase(0, "faults", "my file.py:t", fault="a:b").command == (
         "gradtwin sweep 'my file.py:t' --kind faults --axis fault=a:b --here"
     )
