@@ -143,7 +143,7 @@ def _workers() -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             process, words = int(entry.name), (entry / "cmdline").read_bytes()
-            if words.startswith(b"ray::Worker") and _parent(_parent(process)) == os.getpid():
+            if words.startswith(b"ray::CaseWorker") and _parent(_parent(process)) == os.getpid():
                 found.append(process)
         except OSError:  # it has ended meanwhile
             continue
