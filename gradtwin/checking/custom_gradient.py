@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.checking.custom_gradient_orders import FirstOrder, Order, SecondOrder
-from gradtwin.checking.custom_gradient_runs import MODES, Run, arrange, run
+from gradtwin.checking.custom_gradient_runs import MODES, TapeRun, arguments_of, run
 from gradtwin.checking.custom_gradient_traps import cause_of, cause_of_error
 from gradtwin.core.errors import InputError
 from gradtwin.core.plain import listed
@@ -73,13 +73,13 @@ def check_custom_gradient(
     """
     if order not in (1, 2):
         raise InputError(f"order: expected 1 or 2, got {order!r}.")
-    call = arrange(fn, args, keywords)
+    arguments = arguments_of(fn, args, keywords)
     with told_as_theirs("The function", always=True):
-        first = FirstOrder(fn, plain, call, seed)
+        first = FirstOrder(fn, plain, arguments, seed)
         first.require_repeatable()
     found = _examine(first)
     if order == 2 and found.agrees:
-        found = found.and_also(_examine(SecondOrder(fn, plain, call, seed)))
+        found = found.and_also(_examine(SecondOrder(fn, plain, arguments, seed)))
     elif order == 2:
         text = "Second derivatives not checked: the first derivatives disagree."
         found = found.and_also(Findings(notes=(Note("first_order_only", text),)))
@@ -143,7 +143,7 @@ class Findings:
 def _examine(order: Order) -> Findings:
     """Run an order eagerly and in a graph, and judge every gradient of both."""
     found = Findings(plain=order.plain is not None)
-    eager: Run | None = None
+    eager: TapeRun | None = None
     for mode in MODES:
         try:
             with told_as_theirs("The function", always=True):
@@ -155,7 +155,7 @@ def _examine(order: Order) -> Findings:
     return found
 
 
-def _judge_run(order: Order, done: Run, eager: Run | None, mode: str) -> Findings:
+def _judge_run(order: Order, done: TapeRun, eager: TapeRun | None, mode: str) -> Findings:
     suffix = ", ".join(part for part in (order.suffix, "graph" if mode == "graph" else "") if part)
     fitting = {n: _filled(g, order.point[n]) for n, g in done.gradients.items() if _fits(g, order.point[n])}
     rows, blames, notes = (_by_witness if order.plain is None else _by_plain)(order, fitting, mode)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from gradtwin.checking.custom_gradient_runs import (
-    Call,
-    Run,
+    Arguments,
     Scalar,
+    TapeRun,
     contracted,
-    cotangents,
     evaluator,
     gradient_contracted,
     run,
+    upstream_gradients,
     value,
 )
 from gradtwin.core.errors import InputError
@@ -38,21 +38,21 @@ class Order:
     derivatives: str  # what they are called in notes
     takes_complex: bool
 
-    def __init__(self, call: Call, seed: int) -> None:
-        self.call = call
+    def __init__(self, arguments: Arguments, seed: int) -> None:
+        self.arguments = arguments
         self.seed = seed
 
     @property
     def point(self) -> Params:
         """The float arguments, by name."""
-        return self.call.point
+        return self.arguments.point
 
     @property
     def dtype(self) -> str:
         """Their dtype."""
         return str(next(iter(self.point.values())).dtype)
 
-    def run(self, mode: str) -> Run:
+    def run(self, mode: str) -> TapeRun:
         """Differentiate the custom side, eagerly or inside `tf.function`."""
         return run(self.custom, self.point, mode)
 
@@ -106,23 +106,23 @@ class FirstOrder(Order):
     suffix, derivatives, takes_complex = "", "gradients", True
 
     def __init__(
-        self, fn: Callable[..., Any], plain: Callable[..., Any] | None, call: Call, seed: int
+        self, fn: Callable[..., Any], plain: Callable[..., Any] | None, arguments: Arguments, seed: int
     ) -> None:
-        super().__init__(call, seed)
+        super().__init__(arguments, seed)
         rng = np.random.default_rng(seed)
-        self._fn, self._weights = fn, cotangents(call, fn, rng)
+        self._fn, self._weights = fn, upstream_gradients(arguments, fn, rng)
         self._others = [rng.choice([-1.0, 1.0], c.shape) * rng.uniform(0.5, 1.5, c.shape) for c in self._weights]
         self.custom = self.upstream()
-        self.plain = None if plain is None else contracted(call, plain, self._weights)
+        self.plain = None if plain is None else contracted(arguments, plain, self._weights)
         self.usual_scalars = self.custom, self.other_upstream()
 
     def upstream(self, scale: float = 1.0) -> Scalar:
         """Give the scalar under a multiple of the upstream gradient."""
-        return contracted(self.call, self._fn, [scale * c for c in self._weights])
+        return contracted(self.arguments, self._fn, [scale * c for c in self._weights])
 
     def other_upstream(self) -> Scalar:
         """Give the scalar under another upstream gradient."""
-        return contracted(self.call, self._fn, self._others)
+        return contracted(self.arguments, self._fn, self._others)
 
     def require_repeatable(self) -> None:
         """Refuse a function that gives two values for the same arguments."""
@@ -137,15 +137,15 @@ class SecondOrder(Order):
     suffix, derivatives, takes_complex = "second order", "second derivatives", False
 
     def __init__(
-        self, fn: Callable[..., Any], plain: Callable[..., Any] | None, call: Call, seed: int
+        self, fn: Callable[..., Any], plain: Callable[..., Any] | None, arguments: Arguments, seed: int
     ) -> None:
-        super().__init__(call, seed)
+        super().__init__(arguments, seed)
         rng = np.random.default_rng(seed + 1)
-        weights, curvature = cotangents(call, fn, rng), cotangents(call, fn, rng)
+        weights, curvature = upstream_gradients(arguments, fn, rng), upstream_gradients(arguments, fn, rng)
         direction = {
-            k: rng.choice([-1.0, 1.0], v.shape) * rng.uniform(0.5, 1.5, v.shape) for k, v in call.point.items()
+            k: rng.choice([-1.0, 1.0], v.shape) * rng.uniform(0.5, 1.5, v.shape) for k, v in arguments.point.items()
         }
-        self.custom = gradient_contracted(call, fn, weights, curvature, direction)
-        self.plain = plain and gradient_contracted(call, plain, weights, curvature, direction)
-        self.under_constant_upstream = gradient_contracted(call, fn, weights, None, direction)
+        self.custom = gradient_contracted(arguments, fn, weights, curvature, direction)
+        self.plain = plain and gradient_contracted(arguments, plain, weights, curvature, direction)
+        self.under_constant_upstream = gradient_contracted(arguments, fn, weights, None, direction)
         self.usual_scalars = (self.custom,)

@@ -1,4 +1,4 @@
-"""TensorFlow's part of a check of `tf.custom_gradient`: calls, cotangents, eager and graph runs.
+"""TensorFlow's part of a check of `tf.custom_gradient`: arguments, upstream gradients, eager and graph runs.
 
 TensorFlow is loaded inside the functions, as everywhere in gradtwin.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from gradtwin.backend.tensorflow_side import load_tensorflow
 from gradtwin.core.errors import InputError
+from gradtwin.core.plain import listed
 from gradtwin.core.precision import is_floating
 from manual_grads import Array, Params
 
@@ -21,14 +22,13 @@ Scalar = Callable[[Mapping[str, Any]], Any]
 
 
 @dataclass(frozen=True)
-class Call:
-    """A function's arguments: what is differentiated, by name, and what is handed on as it is.
+class Arguments:
+    """A function's arguments: those that are differentiated, by name, and those that are passed on as they are.
 
     Attributes:
         point: the float arrays, by name.
         positional: for each positional argument its name in `point`, or None and the value.
         keywords: the same for keyword arguments.
-        by_keyword: the names of `point` that go in by keyword.
     """
 
     point: Params
@@ -37,10 +37,11 @@ class Call:
 
     @property
     def by_keyword(self) -> frozenset[str]:
+        """The names of `point` that are passed by keyword."""
         return frozenset(name for name, _ in self.keywords.values() if name is not None)
 
     def outputs(self, function: Callable[..., Any], values: Mapping[str, Any]) -> list[Any]:
-        """Call the function with these values, and give its float outputs in a row."""
+        """Call the function with these values, and give its float outputs as one list."""
         tf = load_tensorflow()
         args = [other if name is None else values[name] for name, other in self.positional]
         keywords = {key: other if name is None else values[name] for key, (name, other) in self.keywords.items()}
@@ -48,11 +49,11 @@ class Call:
         return [y for y in flat if y.dtype.is_floating or y.dtype.is_complex]
 
 
-def arrange(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Call:
-    """Name the arguments after the function's own, and tell the float arrays from the rest.
+def arguments_of(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Arguments:
+    """Name the arguments after the function's parameters, and separate the float arrays from the rest.
 
     Raises:
-        InputError: nothing to differentiate by, or floats of several dtypes.
+        InputError: no float array, or floats of several dtypes.
     """
     names = _argument_names(function, len(args))
     given = dict(zip(names, args, strict=True)) | {k: v for k, v in keywords.items() if not _takes_any_dtype(v)}
@@ -62,12 +63,12 @@ def arrange(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mappi
     dtypes = {str(array.dtype) for name, array in floats.items() if not _takes_any_dtype(given[name])}
     if len(dtypes) > 1:
         raise InputError(
-            f"check_custom_gradient: expected float arguments of one dtype, got {', '.join(sorted(dtypes))}."
+            f"check_custom_gradient: expected float arguments of one dtype, got {listed(sorted(dtypes))}; cast them."
         )
     dtype = dtypes.pop() if dtypes else "float64"
     if dtype not in ("float32", "float64"):
-        raise InputError(f"check_custom_gradient: expected float32 or float64 arguments, got {dtype}: cast them.")
-    return Call(
+        raise InputError(f"check_custom_gradient: expected float32 or float64 arguments, got {dtype}; cast them.")
+    return Arguments(
         point={name: np.asarray(array, dtype) for name, array in floats.items()},
         positional=tuple((name if name in floats else None, arg) for name, arg in zip(names, args, strict=True)),
         keywords={key: (key if key in floats else None, arg) for key, arg in keywords.items()},
@@ -75,7 +76,7 @@ def arrange(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mappi
 
 
 def _takes_any_dtype(argument: Any) -> bool:
-    """Tell a Python float, or a list of them, which takes the dtype of the arrays beside it."""
+    """Whether this is a Python float, or a list of them, which takes the dtype of the other arrays."""
     return isinstance(argument, float | list) and not isinstance(argument, np.generic)
 
 
@@ -96,27 +97,31 @@ def _argument_names(function: Callable[..., Any], count: int) -> list[str]:
     return names[:count] + [f"argument{i}" for i in range(len(names), count)]
 
 
-def cotangents(call: Call, function: Callable[..., Any], rng: np.random.Generator) -> list[Array]:
+def upstream_gradients(arguments: Arguments, function: Callable[..., Any], rng: np.random.Generator) -> list[Array]:
     """Draw an upstream gradient for each output: random sign times U[0.5, 1.5], never all ones."""
-    outputs = call.outputs(function, tensors(call.point))
+    outputs = arguments.outputs(function, tensors(arguments.point))
     if not outputs:
         raise InputError("check_custom_gradient: expected a function with a float output, got none.")
     return [rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape) for y in outputs]
 
 
-def contracted(call: Call, function: Callable[..., Any], weights: list[Array]) -> Scalar:
+def contracted(arguments: Arguments, function: Callable[..., Any], weights: list[Array]) -> Scalar:
     """Make the scalar Σ c ∘ y of a function's outputs; its gradient is the function's under upstream c."""
 
     def scalar(values: Mapping[str, Any]) -> Any:
         tf = load_tensorflow()
-        outputs = call.outputs(function, values)
+        outputs = arguments.outputs(function, values)
         return tf.add_n([tf.reduce_sum(tf.cast(c, y.dtype) * y) for c, y in zip(weights, outputs, strict=True)])
 
     return scalar
 
 
 def gradient_contracted(
-    call: Call, function: Callable[..., Any], weights: list[Array], curvature: list[Array] | None, direction: Params
+    arguments: Arguments,
+    function: Callable[..., Any],
+    weights: list[Array],
+    curvature: list[Array] | None,
+    direction: Params,
 ) -> Scalar:
     """Make the scalar Σ v ∘ ∇q of q = Σ c ∘ y + ½ Σ e ∘ y²; its gradient is a Hessian-vector product.
 
@@ -128,7 +133,7 @@ def gradient_contracted(
         tf = load_tensorflow()
         with tf.GradientTape() as tape:
             tape.watch(list(values.values()))
-            outputs = call.outputs(function, values)
+            outputs = arguments.outputs(function, values)
             q = tf.add_n([tf.reduce_sum(tf.cast(c, y.dtype) * y) for c, y in zip(weights, outputs, strict=True)])
             for e, y in zip(curvature or [], outputs, strict=False):
                 q += tf.reduce_sum(tf.cast(e, y.dtype) * y * y) / 2
@@ -140,7 +145,7 @@ def gradient_contracted(
 
 
 @dataclass(frozen=True)
-class Run:
+class TapeRun:
     """One run's loss, gradients (None where TensorFlow has none) and the variables it read."""
 
     loss: Array
@@ -148,13 +153,13 @@ class Run:
     variables: tuple[str, ...] = ()
 
 
-def run(scalar: Scalar, point: Mapping[str, Array], mode: str) -> Run:
+def run(scalar: Scalar, point: Mapping[str, Array], mode: str) -> TapeRun:
     """Differentiate a scalar by a tape, eagerly or inside `tf.function`."""
     tf = load_tensorflow()
     differentiate, read = _differentiator(scalar, mode)
     loss, found = differentiate(tensors(point))
     gradients = {name: tf.convert_to_tensor(found[name]).numpy() if name in found else None for name in point}
-    return Run(loss.numpy(), gradients, tuple(dict.fromkeys(read)))
+    return TapeRun(loss.numpy(), gradients, tuple(dict.fromkeys(read)))
 
 
 @functools.lru_cache(maxsize=32)

@@ -16,7 +16,7 @@ TensorFlow differentiates with respect to the upstream gradient
 import numpy as np
 
 from gradtwin.checking.custom_gradient_orders import FirstOrder, Order, SecondOrder
-from gradtwin.checking.custom_gradient_runs import MODES, Run, run
+from gradtwin.checking.custom_gradient_runs import MODES, TapeRun, run
 from gradtwin.core.errors import InputError
 from gradtwin.core.report import shape_text
 from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulps_apart
@@ -33,7 +33,7 @@ RAISED = {
 """What TensorFlow says when a trap closes on it, read off its version 2.21."""
 
 
-def cause_of(order: Order, done: Run, eager: Run | None, name: str, mode: str) -> Cause | None:
+def cause_of(order: Order, done: TapeRun, eager: TapeRun | None, name: str, mode: str) -> Cause | None:
     """Name the trap behind a wrong gradient, else what the referee makes of it.
 
     Args:
@@ -47,7 +47,7 @@ def cause_of(order: Order, done: Run, eager: Run | None, name: str, mode: str) -
     if isinstance(order, SecondOrder):
         return _second_order_cause(order, name, gradient)
     assert isinstance(order, FirstOrder)
-    if name in order.call.by_keyword:
+    if name in order.arguments.by_keyword:
         return _keyword_cause(name)
     if mode == "graph" and eager is not None and differ(eager.gradients.get(name), gradient):
         text = f"d{name} differs between eager mode and tf.function; the function probably checks "
@@ -119,8 +119,8 @@ def cause_of_error(order: Order, error: InputError, mode: str) -> Cause:
     """
     text = described(error.__cause__ or error)
     trap = next((trap for words, trap in RAISED.items() if words in text), None)
-    if trap == CauseId.KEYWORD_ARGUMENT or (trap == CauseId.GRADIENT_COUNT and order.call.by_keyword):
-        return _keyword_cause(", ".join(sorted(order.call.by_keyword or order.call.keywords)))
+    if trap == CauseId.KEYWORD_ARGUMENT or (trap == CauseId.GRADIENT_COUNT and order.arguments.by_keyword):
+        return _keyword_cause(", ".join(sorted(order.arguments.by_keyword or order.arguments.keywords)))
     if trap == CauseId.GRADIENT_COUNT:
         return Cause(trap, text.partition(": ")[2])
     if isinstance(order, SecondOrder):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from gradtwin import Disagreement, InputError, Twin, better_point, check, check_gradients
+from gradtwin.referee.second_order import PropertyRow
 from gradtwin.twins import catalog
 from manual_grads.networks import xor
 
@@ -232,3 +233,12 @@ def test_an_added_constant_is_no_denominator():
 
     report = check_gradients(manual, line_reference, PARAMS, ROWS)
     assert report.cause_id in (None, "unknown") and "denominator" not in (report.cause or "")
+
+
+def test_a_failure_that_only_a_thorough_check_sees_has_a_cause_and_its_id(monkeypatch):
+    """A second derivative that is off; the first derivatives agree."""
+    off = PropertyRow("hessian_vector", "W1", 0.1, 1e-9, ok=False)
+    monkeypatch.setattr("gradtwin.checking.check.second_order", lambda twin, seed: [off])
+    report = check("xor", thorough=True)
+    assert (report.verdict, report.cause_id, report.notes[-1].id) == ("disagree", "second_order", "hessian_vector")
+    assert report.cause == report.notes[-1] and "W1" in report.cause

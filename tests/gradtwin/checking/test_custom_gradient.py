@@ -296,7 +296,7 @@ def raises(x):
     [
         (cube, (), {}, "expected at least one float array among the arguments, got none"),
         (cube, (np.arange(3),), {}, "expected at least one float array"),
-        (linear_and_sum, (X, W.astype(np.float32)), {}, "one dtype, got float32, float64"),
+        (linear_and_sum, (X, W.astype(np.float32)), {}, "one dtype, got float32 and float64"),
         (cube, (X.astype(np.float16),), {}, "float32 or float64 arguments, got float16"),
         (cube, (X,), {"order": 3}, "order: expected 1 or 2, got 3"),
         (lambda x: tf.constant([1, 2]), (X,), {}, "a function with a float output"),
