@@ -64,7 +64,7 @@ def parametrize_with_checks(
     The test function has one argument, `check`, and calls it. Each test has an id:
 
         NAME-forward-DTYPE              both sides compute the same loss
-        NAME-gradients-DTYPE-ROUTE      every gradient agrees with TensorFlow's by that route
+        NAME-gradients-DTYPE-ROUTE      every gradient agrees with the reference's by that route
         NAME-hygiene                    the code leaves its arguments alone and gives the same answer twice
         NAME-operating_point            the point that is checked hides no fault
 

@@ -36,7 +36,7 @@ class Reference:
     Attributes:
         forward: `forward(params, *batch)`, on its device.
         device: the device that was asked for, as TensorFlow names it; None for the default.
-        cut: the forward with the cut of its batch, or a stranger's replica step; None where the batch stays whole.
+        cut: the forward with the cut of its batch, or a user's replica step; None where the batch stays whole.
     """
 
     forward: Callable[..., Any]
@@ -52,7 +52,7 @@ class Reference:
         """Put the forward on the device that was asked for.
 
         Raises:
-            InputError: TensorFlow sees no such device, or the route has devices of its own.
+            InputError: TensorFlow sees no such device, or the route chooses its devices itself.
         """
         if settings.device is None:
             return self
@@ -220,7 +220,7 @@ class Case:
 
 
 def _asked_again(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Say of an exception that it came at another point than the one that is checked."""
+    """Say of an exception that it was raised at a point other than the one that is checked."""
 
     def ask(*arguments: Any) -> Any:
         with told_as_theirs("The manual function, evaluated again at a nearby point,"):

@@ -58,8 +58,8 @@ def check(
         shards: how many examples each replica gets, if the manual code or the route is data-parallel; a route cuts
             unequal shards by default.
         device: where TensorFlow computes the reference, such as "GPU:0"; by default the CPU.
-        numeric: also run the numeric check of document 002 (A20): step 0.01, precision 1e-3. Its rows are
-            `report.numeric`; it never changes the verdict. Two forward passes an entry, for small networks.
+        numeric: also run the numeric check of document 002 (step 0.01, precision 1e-3). Its rows are
+            `report.numeric`; it never changes the verdict. It takes two forward passes per entry.
 
     Returns:
         The report: the losses first, then every gradient.
@@ -104,7 +104,7 @@ def check_gradients(
     device: str | None = None,
     numeric: bool = False,
 ) -> Report:
-    """Check your own gradient against TensorFlow's gradient of the same loss.
+    """Check your own gradient against TensorFlow's automatic gradient of the same loss.
 
     Example:
         >>> def manual(params, x, y):

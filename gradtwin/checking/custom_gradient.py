@@ -3,9 +3,9 @@
     report = gradtwin.check_custom_gradient(log1pexp, x, plain=lambda x: tf.math.softplus(x))
 
 The function is run eagerly and inside `tf.function`, under a random upstream gradient, and once more for its
-second derivatives. Each gradient is compared with TensorFlow's own of the plain function, by the referee's rule. Where
-no plain function is given, it is compared with the derivative of the function's values (by the complex step where
-TensorFlow carries complex numbers through, else by Ridders' finite differences).
+second derivatives. Each gradient is compared with TensorFlow's gradient of the plain function, by the referee's rule.
+Without a plain function it is compared with the derivative of the function's values: by the complex step where
+TensorFlow computes the function with complex numbers, else by Ridders' finite differences.
 
 `custom_gradient_traps` lists what is named as a cause beside the referee's own causes.
 """
@@ -198,7 +198,7 @@ Judged = tuple[dict[str, TensorReport], dict[str, str], list[str]]
 
 @dataclass(frozen=True, eq=False)
 class DoubleEvidence(Evidence):
-    """Evidence on a function of TensorFlow's, which has no precision beyond double for a witness."""
+    """Evidence on a function in TensorFlow, where a witness has no precision beyond double."""
 
     def testify(self, name: str, index: tuple[int, ...]) -> witnesses.Testimony | None:
         direction = np.zeros(self.point[name].shape)
@@ -210,7 +210,7 @@ class DoubleEvidence(Evidence):
 
 
 def _by_plain(order: Order, gradients: Params, mode: str) -> Judged:
-    """Let the referee judge the custom gradient against TensorFlow's of the plain function."""
+    """Let the referee judge the custom gradient against TensorFlow's gradient of the plain function."""
     assert order.plain is not None
 
     def manual(params: Params) -> ManualRun:

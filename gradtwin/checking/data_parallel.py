@@ -1,4 +1,4 @@
-"""The check of a stranger's own data-parallel step against the hand gradient of the whole batch."""
+"""Check a user's data-parallel step in TensorFlow against the manual gradient of the whole batch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,28 +26,30 @@ def check_data_parallel(
     strategy: Any = None,
     name: str | None = None,
 ) -> Report:
-    """Check a data-parallel step of your own in TensorFlow against the hand gradient of the whole batch.
+    """Check your own data-parallel step in TensorFlow against the manual gradient of the whole batch.
 
-    Every replica runs the step on its shard under `tf.distribute`; the replicas' losses and gradients are put together
-    as you say, and have to be the loss and the gradient of all examples.
+    Every replica runs the step on its shard under `tf.distribute`. The replicas' losses and gradients are combined as
+    `reduce` says, and must give the loss and the gradient of all examples.
 
     Args:
-        manual: `manual(params, *batch) -> (loss, gradients)` in numpy, for a whole batch of any number of examples.
-        replica_step: `replica_step(params, *shard) -> (loss, gradients)` in TensorFlow, `gradients` with the keys of
-            `params`: what your code computes in each replica.
+        manual: `manual(params, *batch) -> (loss, gradients)` in numpy, for a batch of any size.
+        replica_step: `replica_step(params, *shard) -> (loss, gradients)` in TensorFlow: what your code computes in each
+            replica. `gradients` has the keys of `params`.
         params: the parameters, a dictionary of float32 or float64 arrays, all of one dtype.
-        *batch: the whole batch; arrays with as many rows as the first has are cut.
-        shards: how many examples each replica gets; by default unequal numbers, since equal ones hide a mean of means.
-        reduce: how your code puts the replicas' answers together: "sum", as a Keras optimizer does with gradients,
-            "mean", or "none" where the step has all-reduced them itself.
+        *batch: the whole batch; arrays with as many rows as the first are cut.
+        shards: how many examples each replica gets; unequal numbers by default, because equal ones hide a mean of
+            means.
+        reduce: how your code combines the replicas: "sum", as a Keras optimizer does with gradients, "mean", or "none"
+            if the step all-reduces by itself.
         strategy: the tf.distribute strategy; by default two replicas on the CPU.
-        name: what the report calls the pair; by default the step's name.
+        name: what the report calls the pair; by default the name of the step.
 
     Returns:
-        The report; `blame: reference` is the replica step's.
+        The report; `blame: reference` means the replica step.
 
     Raises:
-        InputError: what `check_gradients` refuses, an unknown `reduce`, or shards that do not fit batch and replicas.
+        InputError: what `check_gradients` refuses, an unknown `reduce`, or shards that do not fit the batch and the
+            replicas.
     """
     if not callable(replica_step):
         raise InputError(f"replica_step: expected a function of (params, *shard), got {kind_of(replica_step)}.")

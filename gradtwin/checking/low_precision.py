@@ -317,12 +317,12 @@ def _undecided(name: str, low: Asked, dtype: str) -> TensorReport:
 
 
 def _rounds_inside(exact: Case) -> bool:
-    """Whether a float64 forward does not notice a move that only float64 can hold: it rounds to another format."""
+    """Whether a float64 forward ignores a change that only float64 can hold, because it rounds to a lower format."""
     rng = np.random.default_rng(0)
     moved = {k: np.asarray(v * (1 + NUDGE * rng.uniform(0.5, 1.5, np.shape(v)))) for k, v in exact.params.items()}
     try:
         batch = exact.batch.values()
         losses = [float(np.asarray(exact.manual.loss(params, *batch))) for params in (exact.params, moved)]
-    except Exception:  # a stranger's code may refuse other numbers
+    except Exception:  # a user's code may refuse other numbers
         return False
     return losses[0] == losses[1]

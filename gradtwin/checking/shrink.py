@@ -22,6 +22,7 @@ from gradtwin.checking.low_precision import are_distributions
 from gradtwin.checking.settings import OF_FUNCTIONS, OF_TWINS, CheckSettings
 from gradtwin.checking.shrink_script import Source, source_of_functions, source_of_twin, write_script
 from gradtwin.core.errors import InputError
+from gradtwin.core.plain import count
 from gradtwin.core.precision import is_floating
 from gradtwin.core.report import Report
 from gradtwin.referee.inspection.operating_point import PER_EXAMPLE
@@ -59,17 +60,17 @@ class Smallest:
         arrays = [np.asarray(a) for a in (*self.params.values(), *self.batch)]
         rows = next((len(a) for a in self.batch if np.ndim(a)), None)
         left, all_numbers = sum(np.count_nonzero(a) for a in arrays), sum(a.size for a in arrays)
-        counted = "" if rows is None else f"{rows} row{'s' if rows > 1 else ''}, "
+        counted = "" if rows is None else f"{count(rows, 'row')}, "
         return f"{counted}{left} of {all_numbers} numbers not zero"
 
     def write(self, file: str | Path) -> Path:
         """Write the script; it needs numpy, tensorflow, gradtwin and the functions where they are now.
 
         Args:
-            file: where to; an earlier script of this kind is replaced, another file is not.
+            file: where to; a script written by an earlier call is replaced, any other file is not.
 
         Raises:
-            InputError: another file is there, or the functions cannot be imported by a name.
+            InputError: another file is there, or the functions cannot be imported by name.
         """
         return write_script(Path(file), self.source(), self.params, self.batch, self.report, self.size)
 
@@ -252,9 +253,9 @@ class _Search:
                 break
             size *= 2
         for row in range((_row_count(self.point) or 1) - 1, -1, -1):
-            count = _row_count(self.point) or 1
-            if count > 1 and row < count:
-                rows = np.delete(np.arange(count), row)
+            left = _row_count(self.point) or 1
+            if left > 1 and row < left:
+                rows = np.delete(np.arange(left), row)
                 self.fails(_with_rows(self.point, rows), _recut(self.settings, rows))
 
     def clear_entries(self) -> None:
@@ -326,10 +327,10 @@ def _row_count(point: Point) -> int | None:
 def _with_rows(point: Point, rows: Array) -> Point:
     """Keep some rows of every array that has one for each example."""
     params, batch = point
-    count = _row_count(point)
+    examples = _row_count(point)
 
     def kept(array: Array) -> Array:
-        return array[rows] if np.ndim(array) and len(array) == count else array
+        return array[rows] if np.ndim(array) and len(array) == examples else array
 
     return {k: kept(p) if k in PER_EXAMPLE else p for k, p in params.items()}, tuple(kept(a) for a in batch)
 

@@ -114,7 +114,7 @@ def write_script(file: Path, source: Source, params: Params, batch: Batch, repor
         size: how small the example is.
 
     Raises:
-        InputError: a file is there that is no such script, or the disk is full; then it is as it was before.
+        InputError: another file is there, or the disk is full. Then the file stays as it was.
     """
     refuse_to_replace(file)
     blame = f", blame: {report.blame}" if report.blame else ""
