@@ -351,9 +351,9 @@ def write_report(
     """Write verdicts, error maps, trainings and planted faults into one file: for a browser, a pull request or CI."""
     from gradtwin.commands import terminal as rendering
     from gradtwin.reporting.dossier import gather
-    from gradtwin.reporting.forms import arrange, write_all
+    from gradtwin.reporting.forms import forms_of, write_all
 
-    files = arrange(output or [Path("report.html")], format, force=force)
+    files = forms_of(output or [Path("report.html")], format, force=force)
     with _stdout_kept_clean(json=True), rendering.telling() as tell:
         dossier = gather(_asked_for(names), progress=tell)
     write_all(dossier, files, force=force)

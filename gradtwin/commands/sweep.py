@@ -98,7 +98,7 @@ def _run(targets: list[str], axis: list[str], logdir: Path | None, json: bool, *
     from gradtwin.sweep.driver import sweep
 
     if logdir is not None:
-        hparams.refuse_bad_place(logdir)
+        hparams.refuse_file(logdir)
     with _stdout_kept_clean(json), watching(shown=not json) as watch:
         summary = sweep(targets, axes=texts_of(axis), watch=watch, **asked)
     where = None if logdir is None else hparams.write(summary, logdir)

@@ -1,1 +1,1 @@
-"""The report: checks, trainings and planted faults gathered once, and written for a browser, a pull request or CI."""
+"""The report: checks, trainings and planted faults, gathered once and written for a browser, a pull request or CI."""

@@ -1,6 +1,6 @@
-"""Charts as SVG inside the page: no file, no script, no request; colours come from the page's style, light or dark.
+"""Charts as SVG inside the page: no file, no script, no request; their colours are those of the page, light or dark.
 
-Every chart has a title and a description that say in words what it shows, for those who do not see it.
+The title and the description of a chart say in words what it shows, for readers who cannot see it.
 """
 
 import math
@@ -18,9 +18,9 @@ from manual_grads import Array
 
 WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 62, 10, 12, 34
-POINTS = 200  # of a curve; more are not seen
+POINTS = 200  # of a curve; nobody would see more
 
-# Bounds of the shades of a map, in ulp; what agrees at once is within the last one.
+# Bounds of the shades of a map, in ulp; what counts as equal is within the last one.
 SHADES = (0.0, 1.0, 4.0, 16.0, AGREE_ULPS)
 SHADE_NAMES = ("0", *(f"up to {bound:.0f}" for bound in SHADES[1:]), f"more than {AGREE_ULPS:.0f}")
 
@@ -120,7 +120,7 @@ class _Axis:
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Find round values between two bounds, four to six of them."""
+    """Find four to six round values between two bounds."""
     rough = (high - low) / 5
     unit = 10 ** math.floor(math.log10(rough))
     step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
@@ -174,21 +174,21 @@ def _paths(steps: Array, values: Array, axis: _Axis) -> list[str]:
 
 
 def error_map(shown: ErrorMap, identity: str) -> Markup:
-    """Draw a tensor's error, a cell for each entry or block, in six shades."""
+    """Draw a tensor's error in six shades, a cell for each entry or block."""
     rows, columns = shown.ulps.shape
     shades = np.searchsorted(SHADES, shown.ulps, side="left")
     shades[~np.isfinite(shown.ulps)] = len(SHADES)
     parts = [f'<path class="shade{shade}" d="{_cells(shades == shade)}"/>' for shade in np.unique(shades)]
     worst = float(shown.ulps.max())
     text = f"largest {ulps(worst)} ulp; {100 * shown.exact:.0f} % of the entries are equal on both sides"
-    title = f"Error of the gradient of {shown.name}, shape {_shape(shown.shape)}"
+    title = f"Error of the gradient of {shown.name}, shape {_sizes(shown.shape)}"
     if shown.ulps.size < int(np.prod(shown.shape, dtype=int)):
         text += "; each cell is the worst of a block"
     return _svg("".join(parts), columns, rows, title, f"{text}.", identity, "map", cell=True)
 
 
 def _cells(mask: Array) -> str:
-    """Write the cells of a mask as rectangles, neighbours in a row as one."""
+    """Draw the cells of a mask as rectangles, neighbours in a row as one."""
     parts = []
     for row, line in enumerate(mask):
         edges = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]])))
@@ -214,7 +214,7 @@ LEVELS = np.array([0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
 
 
 def decision_boundary(boundary: Boundary, identity: str) -> Markup:
-    """Draw what the network answers over the plane, where both sides' answers pass 1/2, and the rows it learned."""
+    """Draw the output of a network over the plane, the line where each side passes 1/2, and the training rows."""
     levels = np.searchsorted(LEVELS, boundary.manual[::-1])
     count = len(boundary.first)
     cell = PLANE / count
@@ -227,7 +227,7 @@ def decision_boundary(boundary: Boundary, identity: str) -> Markup:
     for row, target in zip(boundary.inputs, boundary.targets[:, 0], strict=True):
         x, y = _place(boundary, float(row[0]), float(row[1]))
         parts.append(_mark(x, y, bool(target > 0.5)))
-    text = f"The line where the answer is 1/2; discs are rows with target 1, crosses 0. {boundary_sentence(boundary)}"
+    text = f"The line where the output is 1/2; discs are rows with target 1, crosses 0. {boundary_sentence(boundary)}"
     frame = f'<path class="axis" d="M0 0H{PLANE}V{PLANE}H0z"/>'
     return _svg("".join(parts) + frame, PLANE, PLANE, "Decision boundary", text, identity, "plane")
 
@@ -273,7 +273,7 @@ def _contour(boundary: Boundary, values: Array, level: float = 0.5) -> str:
 def _svg(
     body: str, width: int, height: int, title: str, text: str, identity: str, style: str, *, cell: bool = False
 ) -> Markup:
-    """Wrap a drawing with its title and description; cells are drawn at a fixed size each."""
+    """Wrap a drawing with its title and description; cells have a fixed size."""
     side = max(5.0, min(16.0, 112 / height, 224 / width))
     size = f' style="width:{width * side:.0f}px"' if cell else ""
     shape = ' shape-rendering="crispEdges" preserveAspectRatio="none"' if cell else ""
@@ -284,5 +284,5 @@ def _svg(
     )
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def _sizes(shape: tuple[int, ...]) -> str:
     return " by ".join(map(str, shape)) if shape else "a scalar"

@@ -1,4 +1,4 @@
-"""The report for programs: one JSON document, and JUnit XML, which every CI shows as tests."""
+"""The report for programs: one JSON document, and JUnit XML, which CI systems show as tests."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from gradtwin.core.report import Report, failure_lines, judgement
 from gradtwin.reporting import words
 from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage, history_row
 
-# Characters that XML 1.0 has no way to write, not even escaped.
+# Characters that XML 1.0 cannot contain, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -50,7 +50,7 @@ def _map(shown: ErrorMap) -> dict[str, Any]:
 
 
 def _curves(page: TwinPage) -> dict[str, Any]:
-    """Give the curves at the logged steps: every loss of a long training would be the whole document."""
+    """Give the curves at the logged steps only: all losses of a long training would fill the document."""
     history = page.history
     assert history is not None
     every = [step for step in history.logged.get("step", []) if step < history.steps]
@@ -110,5 +110,5 @@ def _check_case(suite: ElementTree.Element, page: TwinPage, report: Report, seco
 
 
 def _xml(text: str) -> str:
-    """Take out what XML cannot hold."""
+    """Replace what XML cannot contain."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

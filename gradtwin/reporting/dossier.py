@@ -38,13 +38,13 @@ FEWEST_STEPS = 30
 
 @dataclass(frozen=True, eq=False)
 class ErrorMap:
-    """How far apart the two gradients of one tensor are, entry by entry or block by block.
+    """How far the two gradients of one tensor are apart, entry by entry or block by block.
 
     Attributes:
         name: the tensor.
         shape: its shape.
         ulps: [rows, columns] in units of the last place, the largest of each block.
-        exact: the share of the tensor's entries where both sides have the very same number.
+        exact: the share of entries that are equal on both sides.
     """
 
     name: str
@@ -208,10 +208,10 @@ def _maps(twin: Twin, seed: int, report: Report) -> tuple[ErrorMap, ...]:
     """Compare every entry of every gradient once more, in float64 by the tape."""
     params, batch = (_cast(arrays) for arrays in _point(twin, seed))
     _, cache = twin.manual.forward(params, *batch.values())
-    ours = twin.manual.backward(params, cache)
-    theirs = differentiate(resolve(twin.reference), params, batch, tuple(ours)).gradients
-    names = [tensor.name for tensor in report.tensors if tensor.name in ours]
-    return tuple(error_map(name, np.asarray(ours[name]), theirs[name]) for name in names if name in theirs)
+    manual = twin.manual.backward(params, cache)
+    reference = differentiate(resolve(twin.reference), params, batch, tuple(manual)).gradients
+    names = [tensor.name for tensor in report.tensors if tensor.name in manual and tensor.name in reference]
+    return tuple(error_map(name, np.asarray(manual[name]), reference[name]) for name in names)
 
 
 def _point(twin: Twin, seed: int) -> tuple[Params, Params]:
@@ -224,12 +224,11 @@ def _cast(arrays: Mapping[str, Array]) -> Params:
     return {name: a.astype(np.float64) if is_floating(a) else a for name, a in given.items()}
 
 
-def error_map(name: str, ours: Array, theirs: Array | None) -> ErrorMap:
-    """Measure a gradient's error in ulp, entry by entry; a large tensor by the worst entry of each block."""
-    theirs = np.zeros_like(ours) if theirs is None else theirs
-    ulps = ulps_apart(ours, theirs, "float64")
+def error_map(name: str, manual: Array, reference: Array | None) -> ErrorMap:
+    """Measure a gradient's error in ulp, entry by entry; of a large tensor the worst entry of each block."""
+    ulps = ulps_apart(manual, np.zeros_like(manual) if reference is None else reference, "float64")
     flat = np.atleast_2d(ulps.reshape(-1, ulps.shape[-1]) if ulps.ndim else ulps)
-    return ErrorMap(name, ours.shape, _pooled(flat, *CELLS), float(np.mean(ulps == 0)))
+    return ErrorMap(name, manual.shape, _pooled(flat, *CELLS), float(np.mean(ulps == 0)))
 
 
 def _pooled(values: Array, rows: int, columns: int) -> Array:
@@ -255,7 +254,7 @@ def _train(twin: Twin) -> tuple[History | None, str]:
 
 
 def affordable_steps(twin: Twin) -> int:
-    """Say how many steps a report trains: the twin's own number, fewer for a large network."""
+    """Give the steps a report trains: the twin's own number, fewer for a large network."""
     plan = make_plan(twin, steps=1)
     rows = plan.batch_size or (len(plan.rows[0]) if plan.rows[0].ndim else 1)
     work = rows * sum(p.size for p in plan.start.values())
@@ -297,7 +296,7 @@ def _planted(twin: Twin) -> tuple[FaultRow, ...]:
 
 
 def history_row(history: History) -> dict[str, Any]:
-    """Condense a training to what a report's table shows."""
+    """Give a training as one row of plain data."""
     return {
         "twin": history.twin,
         "steps": history.steps,

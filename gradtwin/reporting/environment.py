@@ -1,4 +1,4 @@
-"""What a result was computed on: versions and the kind of machine, and nothing that names a person or a place."""
+"""The versions and the kind of machine behind a result, without anything that names a person or a place."""
 
 import contextlib
 import importlib.metadata
@@ -11,7 +11,7 @@ PACKAGES = ("gradtwin", "numpy", "tensorflow", "tensorboard")
 
 
 def versions() -> dict[str, str]:
-    """Give the version of Python and of every package that computes."""
+    """Give the versions of Python and of every package that computes."""
     found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """Describe the kind of machine: its processor's model, how many of them, and the operating system."""
+    """Describe the machine: the model and architecture of its processor, its cores, its operating system."""
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count() or "unknown"),
@@ -30,7 +30,7 @@ def machine() -> dict[str, str]:
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Read the model from where Linux says it, else what the platform knows."""
+    """Read the model from Linux's own list, else ask the platform."""
     with contextlib.suppress(OSError):
         found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), flags=re.MULTILINE)
         if found:
@@ -39,7 +39,7 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _system() -> str:
-    """Name the operating system as its makers do, without the kernel's build and without the host."""
+    """Name the operating system as its makers do, without the build of the kernel and the name of the host."""
     with contextlib.suppress(OSError):
         return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     release = platform.mac_ver()[0] or platform.win32_ver()[0]

@@ -1,9 +1,10 @@
-"""The forms a report can be written in, and what a file's name says of its form."""
+"""The forms a report can be written in: HTML, Markdown, JSON and JUnit."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gradtwin.core.errors import InputError
+from gradtwin.core.plain import listed
 from gradtwin.reporting.documents import json_document, junit_document
 from gradtwin.reporting.dossier import Dossier
 from gradtwin.reporting.markdown import markdown
@@ -19,19 +20,19 @@ FORMS: dict[str, Callable[[Dossier], str]] = {
 _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".json": "json", ".xml": "junit"}
 
 
-def arrange(outputs: Sequence[Path], form: str | None, *, force: bool) -> dict[Path, str]:
-    """Decide each file's form, and refuse what cannot be written before anything is computed for it.
+def forms_of(outputs: Sequence[Path], form: str | None, *, force: bool) -> dict[Path, str]:
+    """Choose the form of each file, and refuse what cannot be written before anything is computed.
 
     Args:
         outputs: the files.
-        form: of all of them; by each one's name if None.
-        force: whether files that are there may be replaced.
+        form: the form of all of them; None chooses by the name of each.
+        force: whether existing files may be replaced.
 
     Returns:
         The form of each file.
 
     Raises:
-        InputError: a file is there, its folder is not, or its form is not known.
+        InputError: a file exists, its directory does not, or its form is unknown.
     """
     for path in outputs:
         refuse_bad_place(path, force=force)
@@ -46,15 +47,15 @@ def write_all(dossier: Dossier, files: Mapping[Path, str], *, force: bool) -> No
 
 
 def form_of(path: Path, form: str | None) -> str:
-    """Choose the form: the one asked for, else what the file's name ends with.
+    """Choose the form: the given one, else by the ending of the file's name.
 
     Raises:
-        InputError: none was asked for, and the name says none.
+        InputError: no form is given, and the ending is unknown.
     """
     if form is not None:
         return form
     if path.suffix.lower() not in _BY_SUFFIX:
         raise InputError(
-            f"{path}: expected a name that ends in {', '.join(_BY_SUFFIX)}, or --format {', '.join(FORMS)}."
+            f"{path}: expected a name that ends in {listed([*_BY_SUFFIX], 'or')}, or --format {listed([*FORMS], 'or')}."
         )
     return _BY_SUFFIX[path.suffix.lower()]

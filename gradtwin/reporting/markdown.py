@@ -1,4 +1,4 @@
-"""The report as Markdown, for a pull request: the tables and sentences of the page, its charts said in numbers."""
+"""The report as Markdown, for a pull request: the tables and sentences of the page, and its charts in numbers."""
 
 import itertools
 import re
@@ -59,7 +59,7 @@ def _with_equal_entries(table: Table, page: TwinPage) -> Table:
 
 
 def _sparks(values: Array, width: int = 60) -> str:
-    """Draw a curve in eight heights, from its lowest to its highest value; what is not finite leaves a gap."""
+    """Draw a curve in eight heights, from its lowest to its highest value; values that are not finite leave gaps."""
     at = np.unique(np.linspace(0, len(values) - 1, min(width, len(values))).round().astype(int))
     shown = np.asarray(values, np.float64)[at]
     finite = shown[np.isfinite(shown)]
@@ -111,6 +111,6 @@ def _fenced(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Escape what Markdown or HTML would take for a sign, and keep a cell on one line."""
+    """Escape what Markdown or HTML would interpret, and keep a cell on one line."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]#|~$@])", r"\\\1", " ".join(escaped.split()))

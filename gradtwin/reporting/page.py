@@ -18,7 +18,7 @@ from gradtwin.reporting.dossier import Dossier, ErrorMap, TwinPage
 from gradtwin.reporting.markup import each, head_and_body
 from gradtwin.training.history import History
 
-# A page that may load nothing: not even a mistake of ours can make it ask a network.
+# The page may load nothing: not even a mistake in it can send a request.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _HEAD = Markup(
@@ -144,7 +144,7 @@ def _training(page: TwinPage, anchor: str) -> Iterator[Markup]:
     yield _figure(_gap_chart(history, f"{anchor}g"), "The largest difference between their parameters.")
     if page.boundary is not None:
         drawn = charts.decision_boundary(page.boundary, f"{anchor}b")
-        yield _figure(drawn, "Where the answer is 1/2, and the rows: discs are 1, crosses 0.", "narrow")
+        yield _figure(drawn, "The line where the output is 1/2, and the rows: discs are 1, crosses 0.", "narrow")
     yield Markup("</div>")
 
 
@@ -186,7 +186,7 @@ def _repeat(dossier: Dossier) -> Iterator[Markup]:
     yield _table("What it was computed on", words.machine_table(dossier))
 
 
-# ---- pieces ----------------------------------------------------------------------------------------
+# ---- shared ----------------------------------------------------------------------------------------
 
 
 def _paragraph(text: str, style: str = "") -> Markup:

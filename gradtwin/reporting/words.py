@@ -152,17 +152,17 @@ def score_table(history: History) -> Table:
 
 
 def boundary_sentence(boundary: Boundary) -> str:
-    """Say how far the two sides' answers are apart over the plane, and how many rows are right."""
+    """Say how far the outputs of the two sides are apart over the plane, and how many rows are right."""
     difference = float(np.abs(boundary.manual - boundary.tensorflow).max())
     right = np.mean((_nearest(boundary) > 0.5) == (boundary.targets[:, 0] > 0.5))
     return (
-        f"Over the plane of the two inputs the answers of the two sides differ by at most {difference:.2g}; "
+        f"Over the plane of the two inputs the outputs of the two sides differ by at most {difference:.2g}; "
         f"{100 * right:.0f} % of the rows lie on the right side of 1/2."
     )
 
 
 def _nearest(boundary: Boundary) -> Array:
-    """Give the grid's answer nearest to each row."""
+    """Give the output at the grid point nearest to each row."""
     i = np.abs(boundary.first[None] - boundary.inputs[:, :1]).argmin(axis=1)
     j = np.abs(boundary.second[None] - boundary.inputs[:, 1:]).argmin(axis=1)
     return boundary.manual[j, i]

@@ -1,4 +1,4 @@
-"""Write a report's files: all of a file or nothing of it, and never over another one unasked."""
+"""Write a report's files: whole or not at all, and never over an existing file without --force."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ from gradtwin.core.whole_file import write_whole
 
 
 def refuse_bad_place(path: Path, *, force: bool) -> None:
-    """Refuse a path that cannot be written, before anything is computed for it.
+    """Refuse a path that cannot be written, before anything is computed.
 
     Raises:
-        InputError: it exists and `force` is not given, it is a folder, or its folder is missing.
+        InputError: it exists and `force` is False, it is a directory, or its directory is missing.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder: give the file's name too, {path / 'report.html'}.")
+        raise InputError(f"{path} is a directory. Give the name of a file, such as {path / 'report.html'}.")
     if path.exists() and not force:
-        raise InputError(f"{path} exists: give another --output, or --force to replace it.")
+        raise _exists(path)
     if not path.absolute().parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}: make it first.")
+        raise InputError(f"There is no directory {path.parent}. Create it first.")
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
@@ -26,14 +26,18 @@ def write(path: Path, text: str, *, force: bool) -> None:
     Args:
         path: where.
         text: what.
-        force: whether to replace a file that is there.
+        force: whether to replace an existing file.
 
     Raises:
-        InputError: a file is there and may not be replaced, the disk is full, or the folder may not be written;
+        InputError: the file exists and may not be replaced, the disk is full, or the directory may not be written;
             nothing is left behind.
     """
     refuse_bad_place(path, force=force)
     try:
         write_whole(path, text, replace=force)
     except FileExistsError:
-        raise InputError(f"{path} exists: give another --output, or --force to replace it.") from None
+        raise _exists(path) from None
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(f"{path} exists. Give another --output, or --force to replace it.")

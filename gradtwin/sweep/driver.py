@@ -115,29 +115,29 @@ def sweep(
 ) -> Summary:
     """Run a grid of cases on Ray.
 
-    The same cases give the same rows, `attempts` and `seconds` aside, whatever the number of workers.
+    The same cases give the same rows, except `attempts` and `seconds`, with any number of workers.
 
     Args:
         targets: names of twins, FILE.py and FILE.py:OBJECT; all built-in twins if empty.
-        kind: "check", "train", "faults" (every planted fault) or "fuzz" (right twins at points drawn from seeds).
+        kind: "check", "train", "faults" (every planted fault) or "fuzz" (right twins at random points).
         axes: the values of each axis, as sequences or as on the command line: {"seed": range(100)}, {"seed": "0..99"}.
-        workers: how many processes of one core; one for each core if None.
-        address: HOST:PORT of a Ray cluster; None starts Ray here, or takes the one this program is connected to.
-        results: the folder of the results; `sweeps/<kind>-<hash of the grid>` if None.
-        resume: whether to go on with results that are there.
-        max_cases: at most so many, a fair sample of the grid.
-        time_budget: no case begins so many seconds after the first.
-        fail_fast: whether the first failed case is the last one begun.
+        workers: how many processes, on one core each; None for one a core.
+        address: HOST:PORT of a Ray cluster; None starts Ray here, or uses the one this program is connected to.
+        results: the directory of the results; `sweeps/<kind>-<hash of the grid>` if None.
+        resume: whether to continue existing results.
+        max_cases: the most cases, an even sample of the grid.
+        time_budget: no case is started this many seconds after the first.
+        fail_fast: whether no case is started after one has failed.
         timeout: seconds a case may take.
-        memory: bytes a case may take beyond what its worker has when it begins (on Linux); None: no limit.
-        watch: called with the summary so far, before the first case and as the sweep goes on.
+        memory: bytes a case may take beyond what its worker has at its start (on Linux); None for no limit.
+        watch: is called with the summary so far, before the first case and as the sweep goes on.
 
     Returns:
-        The summary; the rows are in its folder, for `read_results`.
+        The summary; `read_results(summary.folder)` gives the rows.
 
     Raises:
-        InputError: the extra is missing, something asked for is impossible, nothing answers at the address, the
-            results are another sweep's, or the disk is full.
+        InputError: the extra is missing, an argument is bad, nothing answers at the address, the results belong to
+            another sweep, or the disk is full.
     """
     cluster.require_extra()
     bounds = Bounds(max_cases, time_budget, fail_fast)
@@ -169,13 +169,8 @@ def default_folder(grid: Grid) -> Path:
     return Path("sweeps") / f"{grid.kind}-{digest[:8]}"
 
 
-@contextlib.contextmanager
-def _pool(count: int, timeout: float, memory: int | None) -> Iterator[Pool]:
-    pool = Pool(count, folder=os.getcwd(), timeout=timeout, memory=memory)
-    try:
-        yield pool
-    finally:
-        pool.close()
+def _pool(count: int, timeout: float, memory: int | None) -> contextlib.AbstractContextManager[Pool]:
+    return contextlib.closing(Pool(count, folder=os.getcwd(), timeout=timeout, memory=memory))
 
 
 class _RunningSweep:

@@ -25,7 +25,7 @@ RESULTS = (
 )
 
 
-def refuse_bad_place(logdir: Path) -> None:
+def refuse_file(logdir: Path) -> None:
     """Refuse a log directory that is a file, before anything is computed for it."""
     if logdir.exists() and not logdir.is_dir():
         raise InputError(f"The log directory {logdir} is a file, or lies below one. Give a directory.")

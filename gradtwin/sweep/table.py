@@ -27,15 +27,6 @@ from gradtwin.core.whole_file import moved_into_place
 
 FORMAT = 1
 FORMAT_KEY = b"gradtwin.sweep.format"
-VOLATILE = ("attempts", "seconds")
-
-_WORDS = (
-    "id", "kind", "target", "dtype", "route", "widths", "fault", "drawn", "status", "outcome", "tensor", "blame",
-    "cause", "message", "command",
-)  # fmt: skip
-_WHOLE = ("number", "seed", "steps", "diverged_at", "attempts")
-_NUMBERS = ("learning_rate", "size", "error_ulps", "bound_ulps", "loss_manual", "loss_tensorflow", "seconds")
-_YES_OR_NO = ("failed", "named_tensor", "named_cause", "wrong_cause")
 COLUMNS = (
     "number", "id", "kind", "target", "dtype", "route", "seed", "widths", "learning_rate", "steps", "fault", "drawn",
     "status", "outcome", "failed", "size", "tensor", "error_ulps", "bound_ulps", "blame", "cause", "named_tensor",
@@ -44,13 +35,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
+# The types of those that are not words.
+_TYPES = dict.fromkeys(("number", "seed", "steps", "diverged_at", "attempts"), "int64")
+_TYPES |= dict.fromkeys(("size", "learning_rate", "error_ulps", "bound_ulps", "seconds"), "float64")
+_TYPES |= dict.fromkeys(("loss_manual", "loss_tensorflow"), "float64")
+_TYPES |= dict.fromkeys(("failed", "named_tensor", "named_cause", "wrong_cause"), "bool")
+
+
 def schema() -> Any:
-    """Give the columns with their types, and the format's number as metadata."""
+    """Give the columns with their types, and the number of the format as metadata."""
     import pyarrow as pa
 
-    kinds = dict.fromkeys(_WORDS, pa.string()) | dict.fromkeys(_WHOLE, pa.int64())
-    kinds |= dict.fromkeys(_NUMBERS, pa.float64()) | dict.fromkeys(_YES_OR_NO, pa.bool_())
-    fields = [pa.field(name, kinds[name]) for name in COLUMNS]
+    fields = [pa.field(name, pa.type_for_alias(_TYPES.get(name, "string"))) for name in COLUMNS]
     return pa.schema(fields, metadata={FORMAT_KEY: str(FORMAT).encode()})
 
 
@@ -73,7 +69,7 @@ def write_part(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         pq.write_table(table_of(rows), file)
 
 
-def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:
+def read_part(path: Path) -> Any:
     """Read a part.
 
     Raises:
@@ -84,7 +80,7 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:
 
     try:
         found = pq.ParquetFile(path).schema_arrow.metadata or {}
-        table = None if found.get(FORMAT_KEY) != str(FORMAT).encode() else pq.read_table(path, columns=columns)
+        table = None if found.get(FORMAT_KEY) != str(FORMAT).encode() else pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         line = str(error).splitlines()[0]
         raise InputError(

@@ -3,7 +3,6 @@
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,11 +74,6 @@ class SweepTally:
         # The number settles ties: the worst do not depend on the order of the rows.
         entry = (bool(row["failed"]), size_of(row), -row["number"], row)
         (heapq.heappush if len(self._worst) < WORST else heapq.heappushpop)(self._worst, entry)
-
-    def extend(self, rows: Iterable[CaseRow]) -> None:
-        """Count several."""
-        for row in rows:
-            self.add(row)
 
     @property
     def worst(self) -> list[CaseRow]:

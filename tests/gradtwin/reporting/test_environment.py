@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gradtwin.reporting import environment as surroundings
+from gradtwin.reporting import environment
 
 
 def test_the_machine_is_described_without_a_host_a_user_or_a_path() -> None:
     """A model, a number of cores, an architecture, a system."""
-    machine = surroundings.machine()
+    machine = environment.machine()
     assert list(machine) == ["processor", "cores", "architecture", "system"] and all(machine.values())
     said = " ".join(machine.values())
     assert platform.node() not in said and getpass.getuser() not in said.split() and str(Path.home()) not in said
@@ -20,8 +20,8 @@ def test_the_machine_is_described_without_a_host_a_user_or_a_path() -> None:
 def test_the_processors_model_is_read_from_where_linux_says_it(tmp_path: Path) -> None:
     """And where there is no such file the platform is asked."""
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nmodel name\t: another\n")
-    assert surroundings._processor(tmp_path / "cpuinfo") == "Some CPU @ 3 GHz"
-    assert surroundings._processor(tmp_path / "nothing") == (platform.processor() or platform.machine())
+    assert environment._processor(tmp_path / "cpuinfo") == "Some CPU @ 3 GHz"
+    assert environment._processor(tmp_path / "nothing") == (platform.processor() or platform.machine())
 
 
 def test_a_system_without_a_release_file_is_named_by_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,9 +31,9 @@ def test_a_system_without_a_release_file_is_named_by_the_platform(monkeypatch: p
         raise OSError("no os-release")
 
     monkeypatch.setattr(platform, "freedesktop_os_release", none)
-    assert surroundings._system().startswith(platform.system())
+    assert environment._system().startswith(platform.system())
 
 
 def test_versions_are_those_of_what_computes() -> None:
     """Python, Gradtwin, numpy and TensorFlow."""
-    assert {"python", "gradtwin", "numpy", "tensorflow"} <= set(surroundings.versions())
+    assert {"python", "gradtwin", "numpy", "tensorflow"} <= set(environment.versions())

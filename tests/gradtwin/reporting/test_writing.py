@@ -58,8 +58,8 @@ def test_the_file_has_the_permissions_of_any_new_file(folder: Path) -> None:
     ("words", "message"),
     [
         ("--output there.html", "there.html exists"),
-        ("--output .", "is a folder"),
-        ("--output nowhere/report.html", "no folder nowhere"),
+        ("--output .", "is a directory"),
+        ("--output nowhere/report.html", "no directory nowhere"),
         ("--output report.pdf", "--format"),
         ("--output a.md --output there.html", "there.html exists"),
         ("--format pdf", "'html'"),

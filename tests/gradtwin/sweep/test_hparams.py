@@ -41,4 +41,4 @@ def test_a_file_in_the_place_of_the_log_directory_is_refused(tmp_path: Path) -> 
     """Before a case is run."""
     (tmp_path / "logs").write_text("")
     with pytest.raises(InputError, match="is a file"):
-        hparams.refuse_bad_place(tmp_path / "logs")
+        hparams.refuse_file(tmp_path / "logs")
