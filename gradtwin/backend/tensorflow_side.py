@@ -34,6 +34,9 @@ ROUTES = ("tape", "gradients", "xla")
 PARALLEL_ROUTES = ("mirrored", "multiworker")
 LOSS_THROUGH = "loss_through_"
 
+FURTHER_ROUTES: dict[str, Callable[..., "ReferenceRun"]] = {}
+"""Routes that are defined elsewhere, by name; `gradtwin.backend.replicas.routes` adds the data-parallel ones."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -145,10 +148,8 @@ def _differentiate(
     route: str,
 ) -> ReferenceRun:
     tf = load_tensorflow()
-    if route in PARALLEL_ROUTES:
-        from gradtwin.backend.replicas.routes import differentiate_in_parallel
-
-        return differentiate_in_parallel(forward, params, batch, names, route)
+    if route in FURTHER_ROUTES:
+        return FURTHER_ROUTES[route](forward, params, batch, names, route)
     theirs, given = _tensors(params), _tensors(batch)
     with on_its_device(tf, forward):
         if route == "tape":

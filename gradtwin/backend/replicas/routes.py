@@ -7,7 +7,7 @@ from gradtwin.backend.replicas.cut import NotByExample, cut_of
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.replicas import differentiate_on, two_processors
 from gradtwin.backend.replicas.sharded import Sharded, sharded
-from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun
+from gradtwin.backend.tensorflow_side import FURTHER_ROUTES, PARALLEL_ROUTES, ReferenceRun
 from gradtwin.core.verdicts import Note
 from manual_grads import Array, Params
 
@@ -32,6 +32,9 @@ def differentiate_in_parallel(
 
         return ask(reference, params, batch, names)
     return differentiate_on(two_processors(), reference, params, batch, names)
+
+
+FURTHER_ROUTES.update(dict.fromkeys(PARALLEL_ROUTES, differentiate_in_parallel))
 
 
 def cut_as_asked(
