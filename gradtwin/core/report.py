@@ -1,4 +1,4 @@
-"""Report: what comes of comparing two sides."""
+"""Report: the outcome of comparing two sides, as data and as text."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,10 @@ MOST_EXPLAINED = 8  # tensors of a failure, one line each
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry with the largest error: its index, and what each side (and a witness) says there."""
+    """The entry with the largest error: its index, and the value of each side there.
+
+    `witness` is the value of an independent derivative, where there is one.
+    """
 
     index: tuple[int, ...]
     manual: float
@@ -24,17 +27,17 @@ class Worst:
     witness: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain numbers and lists."""
-        return {"index": list(self.index), "manual": self.manual, "reference": self.reference, "witness": self.witness}
+        """Give the entry as plain data."""
+        return asdict(self) | {"index": list(self.index)}
 
 
 @dataclass(frozen=True)
 class TensorReport:
     """One tensor's gradient on both sides.
 
-    `error_ulps` is the largest difference, `bound_ulps` the largest allowed one, both in units of the last
-    place of `scale`, the magnitude the gradient's rounding is measured at. `beyond` counts the entries that are
-    more than 64 ulp apart.
+    `error_ulps` is the largest difference, `bound_ulps` the largest allowed one, both in units of the last place of
+    `scale`, the magnitude at which the gradient is rounded. `beyond` counts the entries that differ by more than
+    `AGREE_ULPS`.
     """
 
     name: str
@@ -48,7 +51,7 @@ class TensorReport:
     beyond: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the tensor's row as plain data."""
+        """Give the row as plain data."""
         return {
             "name": self.name,
             "shape": list(self.shape),
@@ -97,15 +100,15 @@ class Report(ShownInNotebooks):
     Attributes:
         verdict: "agree", "rounding", "kink", "disagree" or "undecidable".
         blame: None, "manual", "reference" or "forward" (the two losses differ).
-        cause: the likely cause in one line, or None; `cause_id` its word in the referee's vocabulary.
-        first_wrong: the first tensor, from the loss backwards, whose own step is wrong; `where` says it.
-        tensors: one row a tensor, the loss first, then the gradients from the loss backwards.
+        cause: the likely cause in one line, or None; `cause_id` is its id.
+        first_wrong: the first tensor, from the loss backwards, whose own step is wrong; `where` says it in words.
+        tensors: a row for each tensor: the loss, then the gradients from the loss backwards.
         command: the command line that repeats the check.
-        notes: what else the reader should know.
+        notes: what else the reader should know; each note is a string with an `id`.
         kinks: "any" accepts every subgradient at a kink, "reference" only TensorFlow's.
-        formula: of a check in bfloat16 or float16 the report of the same two sides in float64 at the same point,
-            which judges the formula; `tensors` are then each side's distance from it, in ulp of the dtype.
-        device: the device TensorFlow computed the reference on, where one was asked for.
+        formula: for a check in bfloat16 or float16, the report of the same two sides in float64 at the same point,
+            which judges the formula; `tensors` then measure each side's distance from it, in ulp of the dtype.
+        device: the device that computed the reference, if one was asked for.
         numeric: what the source's numeric check says, a row a tensor; None unless it was asked for.
     """
 
@@ -129,10 +132,10 @@ class Report(ShownInNotebooks):
 
     @property
     def agrees(self) -> bool:
-        """Whether the hand gradient may be trusted at this point.
+        """Whether the manual gradient is right at this point.
 
-        `rounding` passes with its warning; a `kink` passes where any convention is accepted. A formula that is
-        judged apart must agree by itself.
+        `rounding` passes with a warning; a `kink` passes where any subgradient is accepted. A formula that is judged
+        apart must agree too.
         """
         if self.formula is not None and not self.formula.agrees:
             return False
@@ -172,7 +175,7 @@ class Report(ShownInNotebooks):
         return "\n".join([headline(self), *table, *failure_lines(self), *self.notes, *numeric_lines(self)])
 
     def _at_worst(self, worst: Worst) -> str:
-        """Say what stands at a tensor's worst entry, one value after the other."""
+        """Write the values at a tensor's worst entry, one after the other."""
         third = f", independent derivative {worst.witness!r}" if worst.witness is not None else ""
         return f"manual {worst.manual!r}, reference {worst.reference!r}{third}"
 
@@ -187,8 +190,8 @@ def tensor_table(reports: Sequence[Report]) -> Table:
         reports: the checks; those in one dtype share a column.
 
     Returns:
-        A row for each tensor: for each dtype its largest error and its bound, at last its gravest verdict. A formula
-        that is judged apart has columns of its own.
+        A row for each tensor: for each dtype its largest error and its bound, then its gravest verdict. A formula that
+        is judged apart has its own columns.
     """
     columns: dict[str, dict[str, TensorReport]] = {}
     for dtype, tensors in (column for report in reports for column in _columns(report)):
@@ -221,7 +224,7 @@ def _error(tensor: TensorReport) -> float:
 
 
 def headline(report: Report) -> str:
-    """Say what was checked and what came of it, in one line."""
+    """Say in one line what was checked, and the verdict."""
     return f"{report.twin}  {report.dtype}  {report.route}  seed {report.seed}: {judgement(report)}"
 
 
@@ -231,7 +234,7 @@ def judgement(report: Report) -> str:
 
 
 def failure_lines(report: Report) -> list[str]:
-    """Say where each failing tensor is worst, what both sides have there, why, and how to see it again."""
+    """Say where each failing tensor is worst, the values of both sides there, why, and how to repeat it."""
     lines = _worst_lines(report)
     if report.where:
         lines.append(f"  {report.where}")

@@ -6,7 +6,7 @@ Text takes the notebook's own colours, so that it can be read on light and on da
 import numpy as np
 from markupsafe import Markup
 
-from gradtwin.core.report import Report, failure_lines, judgement, tensor_table
+from gradtwin.core.report import Report, failure_lines, judgement, numeric_lines, tensor_table
 from gradtwin.core.table import Table
 from gradtwin.reporting.markup import head_and_body
 from gradtwin.reporting.words import gap_sentence, score_table
@@ -29,7 +29,7 @@ def report_html(report: Report) -> str:
     remark = f"{report.dtype}, {report.route}, seed {report.seed}"
     if report.formula:
         remark += f"; the formula, in {report.formula.dtype}: {report.formula.verdict}"
-    text = "\n".join([*failure_lines(report), *report.notes])
+    text = "\n".join([*failure_lines(report), *report.notes, *numeric_lines(report)])
     shown = Markup('<pre style="white-space:pre-wrap">{}</pre>').format(text) if text else ""
     return _box(f"{report.twin}: {judgement(report)}", remark, _table(tensor_table([report])) + shown)
 

@@ -61,3 +61,9 @@ def test_a_twin_shows_what_it_is() -> None:
     shown = catalog.get("wide")._repr_html_()
     assert "wide" in shown and "2-10-1" in shown and "xor" in shown and not EXTERNAL.search(shown)
     assert np.size(catalog.get("wide").start()["W1"]) == 20
+
+
+def test_the_numeric_check_is_shown_where_it_was_asked_for() -> None:
+    """Its rows stand below ours."""
+    report = check("gates", numeric=True)
+    assert "Numeric check" in report._repr_html_() and "Numeric check" not in check("gates")._repr_html_()
