@@ -26,6 +26,11 @@ class Placed:
         return self.inner(params, *batch)
 
 
+def device_of(forward: Any) -> str | None:
+    """Give the device a forward was placed on; None if it was not."""
+    return forward.device if isinstance(forward, Placed) else None
+
+
 def named_device(tf: Any, name: str) -> str:
     """Find a device that TensorFlow sees, by a name such as "GPU:0", "cpu:1" or "GPU".
 
@@ -56,7 +61,7 @@ def told(device: str) -> str:
 @contextlib.contextmanager
 def on_its_device(tf: Any, forward: Any) -> Iterator[None]:
     """Place what the body computes: on a reference's device, else on the CPU where TensorFlow sees a GPU too."""
-    device = getattr(forward, "device", None) or ("CPU:0" if _sees_gpu(tf) else None)
+    device = device_of(forward) or ("CPU:0" if _sees_gpu(tf) else None)
     with contextlib.ExitStack() as scopes:
         if device is not None:
             scopes.enter_context(tf.device(device))

@@ -24,7 +24,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from gradtwin.backend.compiled import captures_no_variable, in_session
-from gradtwin.backend.devices import on_its_device
+from gradtwin.backend.devices import device_of, on_its_device
 from gradtwin.core.chatter import silence_tensorflow, stderr_held_back
 from gradtwin.core.errors import InputError
 from gradtwin.core.user_code import described
@@ -242,7 +242,7 @@ def _traced(
         return _graph(function, arguments)
     graph = _graph(function, arguments, jit_compile=True)
     # A session has the CPU only.
-    alone = getattr(forward, "device", None) is None and captures_no_variable(load_tensorflow(), graph)
+    alone = device_of(forward) is None and captures_no_variable(load_tensorflow(), graph)
     return in_session(load_tensorflow(), graph, arguments) if alone else graph
 
 

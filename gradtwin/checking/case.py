@@ -12,7 +12,7 @@ from gradtwin.backend.replicas.routes import cut_as_asked, mixed_of, told
 from gradtwin.backend.replicas.sharded import Sharded
 from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun, load_tensorflow
 from gradtwin.checking.refusals import require_gradients, require_reference
-from gradtwin.checking.remarks import with_blind_spots, with_findings
+from gradtwin.checking.remarks import method_of, with_blind_spots, with_findings
 from gradtwin.checking.settings import CheckSettings
 from gradtwin.checking.sides import ManualSide
 from gradtwin.core.comparison import compare
@@ -43,10 +43,9 @@ class Reference:
     device: str | None = None
     cut: Sharded | ReplicaStep | None = None
 
-    @property
-    def to_differentiate(self) -> Any:
-        """What `backend` is asked to differentiate."""
-        return self.forward if self.cut is None else self.cut
+    def to_differentiate(self, route: str) -> Any:
+        """Give what `backend` differentiates: the parts on a data-parallel route, else the whole."""
+        return self.cut if route in PARALLEL_ROUTES else self.forward
 
     def placed(self, settings: CheckSettings) -> "Reference":
         """Put the forward on the device that was asked for.
@@ -141,7 +140,7 @@ class Case:
         return Evidence(
             manual=_asked_again(self.manual.run),
             loss=_asked_again(self.manual.loss),
-            reference=self.reference.to_differentiate,
+            reference=self.reference.to_differentiate(self.settings.route),
             params=self.params,
             batch=self.batch,
             dtype=self.dtype,
@@ -240,7 +239,7 @@ def _notes_on_witnesses(evidence: Evidence) -> list[Note]:
         Note(
             "complex_step_refused",
             f"{name}: the complex step does not apply (forward is not analytic, or rejects complex input); used "
-            f"{witness} instead.",
+            f"{method_of(witness)}.",
         )
         for name, witness in evidence.called.items()
         if witness != "complex step"

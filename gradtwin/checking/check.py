@@ -9,7 +9,6 @@ import numpy as np
 from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.checking.case import Case, Reference
 from gradtwin.checking.low_precision import in_dtype, judged_in_low_precision
-from gradtwin.checking.numeric import with_numeric
 from gradtwin.checking.refusals import require, require_point, require_route
 from gradtwin.checking.remarks import with_second_order
 from gradtwin.checking.settings import CheckSettings
@@ -19,6 +18,8 @@ from gradtwin.core.plain import kind_of, listed
 from gradtwin.core.precision import DTYPES, is_low
 from gradtwin.core.report import Report
 from gradtwin.core.user_code import told_as_theirs
+from gradtwin.core.verdicts import Note
+from gradtwin.referee.finite_differences import numeric_rows
 from gradtwin.referee.second_order import second_order
 from gradtwin.twins import catalog
 from gradtwin.twins.twin import Twin, argument_names
@@ -181,4 +182,20 @@ def run(case: Case) -> Report:
     require_point(case.params, case.batch)
     case = case.prepared()
     report = judged_in_low_precision(case) if is_low(case.dtype) else case.judged(case.asked())
-    return with_numeric(report, case) if case.settings.numeric else report
+    return _with_numeric(report, case) if case.settings.numeric else report
+
+
+def _with_numeric(report: Report, case: Case) -> Report:
+    """Add what the numeric check of document 002 says of the manual gradients; see `referee.finite_differences`."""
+
+    def loss(point: Params) -> Any:
+        return case.manual.loss({k: point[k] for k in case.params}, *(point[k] for k in case.batch))
+
+    try:
+        with told_as_theirs("The manual function, evaluated again for the numeric check,"), np.errstate(all="ignore"):
+            gradients = case.manual.run(case.params, *case.batch.values()).gradients
+            rows = numeric_rows(loss, case.params | case.batch, gradients)
+    except InputError as error:
+        note = Note("numeric_refused", f"No numeric check: {error}")
+        return replace(report, numeric=(), notes=(*report.notes, note))
+    return replace(report, numeric=rows)

@@ -19,6 +19,7 @@ import numpy as np
 from gradtwin.checking.custom_gradient_orders import FirstOrder, Order, SecondOrder
 from gradtwin.checking.custom_gradient_runs import MODES, TapeRun, arguments_of, run
 from gradtwin.checking.custom_gradient_traps import cause_of, cause_of_error
+from gradtwin.checking.remarks import method_of
 from gradtwin.core.errors import InputError
 from gradtwin.core.plain import listed
 from gradtwin.core.precision import cast
@@ -235,8 +236,8 @@ def _by_witness(order: Order, gradients: Params, mode: str) -> Judged:
         n: judge_by_probes(n, g, order.wider.get(n), order.probes[n], order.dtype, order.usual[n])
         for n, g in gradients.items()
     }
-    names = sorted({one.witness for probes in order.probes.values() for one in probes})
-    text = f"No plain function was given; the {order.derivatives} are compared with the {listed(names) or 'nothing'}."
+    methods = sorted({method_of(one.witness) for probes in order.probes.values() for one in probes})
+    text = f"No plain function was given; the {order.derivatives} are checked by {listed(methods) or 'nothing'}."
     notes: list[str] = [Note("no_plain", text)]
     unsure = [n for n, row in rows.items() if row.verdict == Verdict.UNDECIDABLE]
     text = "numerical differentiation is not accurate enough here; pass plain=."

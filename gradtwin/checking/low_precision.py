@@ -144,50 +144,36 @@ class Side:
         blame: which side it is.
         low: the value in the low format.
         exact: the right value in float64: the side's own, or the other side's where its own formula is wrong.
+        ulps: how far apart the two are, entry by entry, in ulp of the low format.
     """
 
     blame: Blame
     low: Array
     exact: Array
+    ulps: Array
 
     @property
-    def is_finite(self) -> bool:
-        """Whether the low value is."""
-        return bool(np.isfinite(self.low).all())
+    def error(self) -> float:
+        """The largest distance."""
+        return float(self.ulps.max())
 
 
 @dataclass(frozen=True)
 class Lost:
-    """What a tensor has lost in the low format: both sides, and how far each is from its exact value, in ulp."""
+    """What a tensor has lost in the low format, on both sides."""
 
     row: TensorReport
     manual: Side
     reference: Side
-    manual_ulps: float
-    reference_ulps: float
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        """Both sides."""
-        return self.manual, self.reference
 
     @property
     def needed(self) -> float:
         """The largest magnitude of the right values."""
-        return scale_of(*(side.exact for side in self.sides))
+        return scale_of(self.manual.exact, self.reference.exact)
 
     def ruled(self, verdict: Verdict, blame: Blame | None, note: Note | None) -> Ruling:
         """Give this tensor a verdict."""
         return Ruling(replace(self.row, verdict=verdict), blame, note)
-
-
-def _sides(name: str, low: Asked, exact: Asked, wrong: str | None) -> tuple[Side, Side]:
-    """Collect both sides' values of a tensor; `wrong` is the side whose formula is."""
-    (manual, reference), (manual_exact, reference_exact) = (_values(name, asked) for asked in (low, exact))
-    return (
-        Side(Blame.MANUAL, manual, reference_exact if wrong == Blame.MANUAL else manual_exact),
-        Side(Blame.REFERENCE, reference, manual_exact if wrong == Blame.REFERENCE else reference_exact),
-    )
 
 
 def _values(name: str, asked: Asked) -> tuple[Array, Array]:
@@ -200,30 +186,32 @@ def _values(name: str, asked: Asked) -> tuple[Array, Array]:
 
 def _rounding(formula_row: TensorReport, runs: _Runs, formula: Report) -> Ruling:
     """Judge how far a tensor's low values are from its float64 ones; its formula is judged already."""
-    name, verdict = formula_row.name, Verdict(formula_row.verdict)
-    sides = _sides(name, runs.low, runs.exact, formula.blame if verdict == Verdict.DISAGREE else None)
-    lost = _measured(name, verdict, sides, runs)
-    if not all(np.isfinite(side.exact).all() for side in sides):
+    verdict = Verdict(formula_row.verdict)
+    lost = _measured(formula_row.name, verdict, runs, formula.blame if verdict == Verdict.DISAGREE else None)
+    if not all(np.isfinite(side.exact).all() for side in (lost.manual, lost.reference)):
         return Ruling(lost.row)  # the formula's report says what there is to say
     ruling = _not_finite(lost) or _lost(lost, runs.low_evidence)
     return replace(ruling, row=replace(ruling.row, verdict=gravest([verdict, ruling.row.verdict])))
 
 
-def _measured(name: str, verdict: Verdict, sides: tuple[Side, Side], runs: _Runs) -> Lost:
-    """Measure both sides in ulp of the low format; the worst entry is that of the side that is further off."""
+def _measured(name: str, verdict: Verdict, runs: _Runs, wrong: str | None) -> Lost:
+    """Measure both sides; the worst entry is that of the side further off. `wrong` is the side whose formula is."""
     dtype = runs.low_evidence.dtype
-    scale = scale_of(*(array for side in sides for array in (side.low, side.exact)))
-    ulps = [ulps_apart(side.low, side.exact, dtype, scale=scale) for side in sides]
-    errors = [float(one.max()) for one in ulps]
-    worse = max(range(len(sides)), key=errors.__getitem__)
-    index = tuple(int(i) for i in np.unravel_index(np.argmax(ulps[worse]), ulps[worse].shape))
-    manual, reference = (float(side.low[index]) for side in sides)
-    worst = Worst(index, manual, reference, float(sides[worse].exact[index]))
-    error, bound = max(errors), AGREE_ULPS
-    if bound < error < np.inf and verdict != Verdict.DISAGREE:
+    lows, (ours, theirs) = _values(name, runs.low), _values(name, runs.exact)
+    exacts = (theirs if wrong == Blame.MANUAL else ours), (ours if wrong == Blame.REFERENCE else theirs)
+    scale = scale_of(*lows, *exacts)
+    manual, reference = (
+        Side(blame, low, exact, ulps_apart(low, exact, dtype, scale=scale))
+        for blame, low, exact in zip((Blame.MANUAL, Blame.REFERENCE), lows, exacts, strict=True)
+    )
+    worse = max(manual, reference, key=lambda side: side.error)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(worse.ulps), worse.ulps.shape))
+    worst = Worst(index, float(manual.low[index]), float(reference.low[index]), float(worse.exact[index]))
+    bound = AGREE_ULPS
+    if bound < worse.error < np.inf and verdict != Verdict.DISAGREE:
         bound = max(bound, AGREE_ULPS * _largest_term(runs.exact_evidence, name) / scale)
-    row = TensorReport(name, sides[0].low.shape, dtype, verdict, error, bound, worst, scale)
-    return Lost(row, *sides, *errors)
+    row = TensorReport(name, manual.low.shape, dtype, verdict, worse.error, bound, worst, scale)
+    return Lost(row, manual, reference)
 
 
 def _largest_term(evidence: Evidence, name: str) -> float:
@@ -233,7 +221,7 @@ def _largest_term(evidence: Evidence, name: str) -> float:
 
 def _not_finite(lost: Lost) -> Ruling | None:
     """Name an overflow; None where both sides are finite."""
-    infinite = [side.blame for side in lost.sides if not side.is_finite]
+    infinite = [side.blame for side in (lost.manual, lost.reference) if not np.isfinite(side.low).all()]
     if not infinite:
         return None
     what, dtype, most = label(lost.row.name), lost.row.dtype, largest(lost.row.dtype)
@@ -246,7 +234,7 @@ def _not_finite(lost: Lost) -> Ruling | None:
         "denominator rounded to 0."
     )
     note = Note("not_finite", text)
-    if infinite == [Blame.REFERENCE] and lost.manual_ulps <= lost.row.bound_ulps:
+    if infinite == [Blame.REFERENCE] and lost.manual.error <= lost.row.bound_ulps:
         return lost.ruled(Verdict.ROUNDING, Blame.REFERENCE, note)
     return lost.ruled(Verdict.UNDECIDABLE, None if len(infinite) == 2 else infinite[0], note)
 
@@ -254,7 +242,7 @@ def _not_finite(lost: Lost) -> Ruling | None:
 def _lost(lost: Lost, evidence: Evidence) -> Ruling:
     """Rule on lost digits: the side beyond the bound lost them, or, if both are, the side that lost clearly more."""
     row, what = lost.row, label(lost.row.name)
-    if lost.manual.exact.any() and not any(side.low.any() for side in lost.sides):
+    if lost.manual.exact.any() and not lost.manual.low.any() and not lost.reference.low.any():
         text = f"{what}: underflow: every entry is zero in {row.dtype}; the largest is {lost.needed:.3g}."
         return lost.ruled(Verdict.ROUNDING, None, Note("underflow", text))
     if row.error_ulps <= row.bound_ulps:
@@ -267,7 +255,7 @@ def _lost(lost: Lost, evidence: Evidence) -> Ruling:
     if size < lost.needed:
         note = Note("lost_digits", f"{off}: the formula is right, digits were lost.")
         return lost.ruled(Verdict.ROUNDING, blame, note)
-    kept_by_reference = blame == Blame.MANUAL and lost.reference_ulps <= row.bound_ulps
+    kept_by_reference = blame == Blame.MANUAL and lost.reference.error <= row.bound_ulps
     if kept_by_reference and row.name != "loss" and size > COMPARABLE * evidence.carried.get(row.name, 0.0):
         # The reference keeps digits, and one rounding of the point, which may flip a relu, does not move it so far.
         note = Note("other_branch", f"{off}: too much for rounding; check whether the code branches on the dtype.")
@@ -277,7 +265,7 @@ def _lost(lost: Lost, evidence: Evidence) -> Ruling:
 
 def _who_lost_more(lost: Lost) -> Blame | None:
     """Give the side beyond the bound; where both are, the one that is clearly further off."""
-    ours, theirs = lost.manual_ulps, lost.reference_ulps
+    ours, theirs = lost.manual.error, lost.reference.error
     if min(ours, theirs) <= lost.row.bound_ulps or max(ours, theirs) > COMPARABLE * min(ours, theirs):
         return Blame.MANUAL if ours > theirs else Blame.REFERENCE
     return None

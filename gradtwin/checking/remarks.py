@@ -47,6 +47,11 @@ def with_findings(report: Report, inspection: Inspection, reference: ReferenceRu
     )
 
 
+def method_of(witness: str) -> str:
+    """Name the method of a witness for the reader."""
+    return f"{witness}' finite differences" if witness == "Ridders" else witness
+
+
 def _all_zero(reference: ReferenceRun, params: Params) -> bool:
     gradients = [reference.gradients.get(name) for name in params]
     return not any(np.any(gradient) for gradient in gradients if gradient is not None)

@@ -45,11 +45,6 @@ class Sharded:
         return self.inner(params, *batch)
 
     @property
-    def device(self) -> str | None:
-        """The device the forward is to be computed on, where one was asked for."""
-        return getattr(self.inner, "device", None)
-
-    @property
     def weights(self) -> tuple[float, ...]:
         """What each shard's loss counts in the whole batch's."""
         return self.cut.shares if self.reduction == "mean" else (1.0,) * len(self.cut.sizes)
