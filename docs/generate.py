@@ -12,7 +12,9 @@ import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
+
+import click
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -152,17 +154,20 @@ away. `gradtwin --install-completion` installs completion of commands, options, 
 
 def command_reference() -> str:
     """Describe every command with its arguments, options and example."""
-    from gradtwin.commands.cli import app
+    from gradtwin.commands.cli import COMMANDS, app
 
-    return "\n".join([HEAD, *(_command(command) for command in app.registered_commands)])
+    return "\n".join([HEAD, *(_command(app.get_command(click.Context(app), name)) for name in COMMANDS)])
 
 
 def _command(command: Any) -> str:
-    name = command.name or command.callback.__name__.replace("_", "-")
-    parameters = [_Parameter(p) for p in inspect.signature(command.callback, eval_str=True).parameters.values()]
-    arguments = [p for p in parameters if p.is_argument]
-    usage = " ".join(["gradtwin", name, *(p.takes for p in arguments), "[options]"])
-    rows = [f"| {p.label} | {p.choices} | {p.default} | {p.help} |" for p in parameters]
+    context = click.Context(command, info_name=f"gradtwin {command.name or ''}".strip())
+    arguments = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
+    name = command.callback.__module__.rpartition(".")[2]
+    usage = " ".join(["gradtwin", name, *arguments, "[options]"])
+    rows = [
+        f"| {_label(p, context)} | {_takes(p)} | {_default(p)} | {(p.help or '').replace('|', '&#124;')} |"
+        for p in command.params
+    ]
     return "\n".join(
         [
             f"## gradtwin {name}\n",
@@ -176,43 +181,29 @@ def _command(command: Any) -> str:
     )
 
 
-class _Parameter:
-    """An argument or option, as its function declares it."""
+def _label(parameter: click.Parameter, context: click.Context) -> str:
+    return _code(parameter.make_metavar(context)) if isinstance(parameter, click.Argument) else _code(parameter.opts[0])
 
-    def __init__(self, declared: inspect.Parameter) -> None:
-        self.annotation, self.info = get_args(declared.annotation)
-        self.is_argument = type(self.info).__name__ == "ArgumentInfo"
-        self.declared = declared
-        self.takes = self.info.metavar or declared.name.upper()
-        names = [d for d in self.info.param_decls or () if d.startswith("-")]
-        self.label = _code(self.takes) if self.is_argument else ", ".join(_code(n) for n in names or [self._option])
-        self.help = (self.info.help or "").replace("|", "&#124;")
 
-    @property
-    def _option(self) -> str:
-        return "--" + self.declared.name.replace("_", "-")
+def _takes(parameter: click.Parameter) -> str:
+    """Say what may follow an option; several times where it is a list."""
+    if isinstance(parameter, click.Argument) or getattr(parameter, "is_flag", False):
+        return ""
+    kind, again = parameter.type, ", more than once" if parameter.multiple else ""
+    if isinstance(kind, click.Choice):
+        return " or ".join(_code(choice) for choice in kind.choices) + again
+    limits = [f"at least {kind.min}"] if getattr(kind, "min", None) is not None else []
+    limits += [f"at most {kind.max}"] if getattr(kind, "max", None) is not None else []
+    words = {"integer": "a whole number", "integer range": "a whole number", "float": "a number", "text": "a word",
+             "path": "a path"}  # fmt: skip
+    word = _code(parameter.metavar) if parameter.metavar else words[kind.name]
+    return ", ".join([word, *limits]) + again
 
-    @property
-    def choices(self) -> str:
-        """What may follow the option; several times where it is a list."""
-        kinds = [k for k in get_args(self.annotation) if k is not type(None)] or [self.annotation]
-        kind = self.annotation if get_origin(self.annotation) in (Literal, list) else kinds[0]
-        again = ", more than once" if get_origin(kind) is list and not self.is_argument else ""
-        kind = get_args(kind)[0] if get_origin(kind) is list else kind
-        if self.is_argument or kind is bool:
-            return ""
-        if get_origin(kind) is Literal:
-            return " or ".join(_code(choice) for choice in get_args(kind))
-        limits = [f"at least {self.info.min}"] if self.info.min is not None else []
-        limits += [f"at most {self.info.max}"] if self.info.max is not None else []
-        names = {"int": "a whole number", "float": "a number", "str": "a word", "Path": "a path"}
-        word = _code(self.info.metavar) if self.info.metavar else names[kind.__name__]
-        return ", ".join([word, *limits]) + again
 
-    @property
-    def default(self) -> str:
-        value = self.declared.default
-        return "" if value in (None, False, inspect.Parameter.empty) else _code(str(value))
+def _default(parameter: click.Parameter) -> str:
+    """Give a default that the page of help shows as such."""
+    shown = getattr(parameter, "show_default", None)
+    return _code(shown if isinstance(shown, str) else str(parameter.default)) if shown else ""
 
 
 def _code(text: str) -> str:

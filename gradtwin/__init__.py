@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gradtwin.core.notebook import draw_with
+from gradtwin.core.version import __version__
 
 if TYPE_CHECKING:
     from gradtwin.backend.keras_side import keras_params, keras_reference
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from gradtwin.training.lockstep import train
     from gradtwin.twins import catalog, twin_files
     from gradtwin.twins.twin import TrainingDefaults, Twin
-
-__version__ = "0.1.0"
 
 # Where each public name is defined. It is imported when first asked for; `gradtwin --help` and `list` ask for none.
 _HOMES = {
@@ -62,6 +61,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "__version__",
     "Disagreement",
     "History",
     "InputError",
@@ -105,7 +105,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return ["__version__", *__all__]
+    return list(__all__)
 
 
 def _former(name: str, home: str) -> ModuleType:

@@ -17,7 +17,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.detection.page import count_text, put, table
-from gradtwin.backend.tensorflow_side import differentiate, resolve
+from gradtwin.backend.differentiation import differentiate
+from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.checking.check import check
 from gradtwin.core.precision import cast
 from gradtwin.twins import catalog

@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.detection.page import count_text, put, table
 from benchmarks.detection.problems import at_point, with_wrong_entry
 from benchmarks.detection.smallest_error import MISSED, entries
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.check import check
 from gradtwin.core.precision import LOW
+from gradtwin.core.routes import ROUTES
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.score import FaultRow, score, tally
 from gradtwin.twins import catalog

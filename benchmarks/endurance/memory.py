@@ -17,7 +17,8 @@ import numpy as np
 import gradtwin
 from benchmarks.endurance.growth import Growth, watch
 from benchmarks.endurance.outcome import Outcome
-from gradtwin.backend.tensorflow_side import ROUTES, load_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
+from gradtwin.core.routes import ROUTES
 from gradtwin.faults.score import judge, spread
 from gradtwin.twins import catalog
 

@@ -1,27 +1,14 @@
 """The one place of gradtwin that loads TensorFlow: arrays in, automatic gradients, arrays out.
 
-Three routes differentiate a reference:
-
-    tape        tf.GradientTape, operation by operation (eager)
-    gradients   tf.gradients, in a traced graph
-    xla         tf.GradientTape in a function compiled by XLA
-
-Two more cut the batch and differentiate the parts on several replicas (`gradtwin.backend.replicas`), if asked for:
-
-    mirrored     tf.distribute.MirroredStrategy on two logical devices of the CPU
-    multiworker  tf.distribute.MultiWorkerMirroredStrategy in two processes
+`gradtwin.core.routes` names the routes; those on several replicas are taken only if asked for.
 """
 
 import contextlib
 import functools
-import hashlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
-
-import numpy as np
 
 from gradtwin.backend.compiled import captures_no_variable, in_session
 from gradtwin.backend.devices import device_of, on_its_device
@@ -30,12 +17,7 @@ from gradtwin.core.errors import InputError
 from gradtwin.core.user_code import described
 from manual_grads import Array, Params
 
-ROUTES = ("tape", "gradients", "xla")
-PARALLEL_ROUTES = ("mirrored", "multiworker")
 LOSS_THROUGH = "loss_through_"
-
-FURTHER_ROUTES: dict[str, Callable[..., "ReferenceRun"]] = {}
-"""Routes that are defined elsewhere, by name; `gradtwin.backend.replicas.routes` adds the data-parallel ones."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,46 +92,15 @@ class ReferenceRun:
     gradients: dict[str, Array | None]
 
 
-def differentiate(
-    forward: Callable[..., Any],
-    params: Mapping[str, Array],
-    batch: Mapping[str, Array],
-    names: Sequence[str],
-    *,
-    route: str = "tape",
-) -> ReferenceRun:
-    """Differentiate the reference's loss with respect to the named tensors.
-
-    Args:
-        forward: `forward(params, *batch)`, a dictionary of tensors with `loss` among them, or the loss alone.
-        params: the parameters, by name.
-        batch: the batch's arrays, by name, in the order of the call.
-        names: parameters, batch arrays or intermediates. The gradient of `a` is taken of the value
-            `loss_through_a` where the reference returns one, else of `loss`.
-        route: one of `ROUTES` or `PARALLEL_ROUTES`.
-
-    Returns:
-        The loss, all named values and the gradients, as numpy arrays.
-    """
-    answers = _answers.get()
-    if answers is None:
-        return _differentiate(forward, params, batch, names, route)
-    question = _question(forward, params, batch, names, route)
-    if question not in answers:
-        answers[question] = _differentiate(forward, params, batch, names, route)
-    return answers[question]
-
-
-def _differentiate(
+def differentiate_here(
     forward: Callable[..., Any],
     params: Mapping[str, Array],
     batch: Mapping[str, Array],
     names: Sequence[str],
     route: str,
 ) -> ReferenceRun:
+    """Differentiate by one of `ROUTES`, in this process and on one device; see `differentiation.differentiate`."""
     tf = load_tensorflow()
-    if route in FURTHER_ROUTES:
-        return FURTHER_ROUTES[route](forward, params, batch, names, route)
     theirs, given = _tensors(params), _tensors(batch)
     with on_its_device(tf, forward):
         if route == "tape":
@@ -166,34 +117,6 @@ def _differentiate(
             if name in params or name in batch or name in values
         },
     )
-
-
-_answers: ContextVar[dict[Any, ReferenceRun] | None] = ContextVar("answers", default=None)
-
-
-@contextlib.contextmanager
-def answers_remembered() -> Iterator[None]:
-    """Ask TensorFlow each question only once in the body: for many checks of one reference at the same points."""
-    token = _answers.set({})
-    try:
-        yield
-    finally:
-        _answers.reset(token)
-
-
-def _question(
-    forward: Callable[..., Any],
-    params: Mapping[str, Array],
-    batch: Mapping[str, Array],
-    names: Sequence[str],
-    route: str,
-) -> tuple[Any, ...]:
-    """Condense the arguments of `differentiate` to a key; equal keys have equal answers."""
-    given = hashlib.sha256()
-    for name, value in (*params.items(), *batch.items()):
-        array = np.ascontiguousarray(value)
-        given.update(f"{name} {array.dtype} {np.shape(value)}".encode() + array.tobytes())
-    return forward, route, tuple(names), given.digest()
 
 
 def _tensors(arrays: Mapping[str, Array]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from gradtwin.backend import devices
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.routes import cut_as_asked, mixed_of, told
 from gradtwin.backend.replicas.sharded import Sharded
-from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ReferenceRun, load_tensorflow
+from gradtwin.backend.tensorflow_side import ReferenceRun, load_tensorflow
 from gradtwin.checking.refusals import require_gradients, require_reference
 from gradtwin.checking.remarks import method_of, with_blind_spots, with_findings
 from gradtwin.checking.settings import CheckSettings
@@ -19,6 +19,7 @@ from gradtwin.core.comparison import compare
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import eps
 from gradtwin.core.report import Report
+from gradtwin.core.routes import PARALLEL_ROUTES
 from gradtwin.core.user_code import told_as_theirs
 from gradtwin.core.verdicts import Blame, CauseId, Note, Verdict, gravest
 from gradtwin.diagnosis.diagnosis import Diagnosis, diagnose, diagnose_loss

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gradtwin.backend.tensorflow_side import PARALLEL_ROUTES, ROUTES, ReferenceRun
+from gradtwin.backend.tensorflow_side import ReferenceRun
 from gradtwin.core.blocks import all_finite
 from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.core.plain import kind_of, listed
 from gradtwin.core.precision import DTYPES, is_floating
+from gradtwin.core.routes import PARALLEL_ROUTES, ROUTES
 from gradtwin.referee.evidence import ManualRun
 from manual_grads import Params
 

@@ -1,71 +1,69 @@
-"""The command `gradtwin sweep`: read what was asked, run it, say what came of it.
+"""The command `gradtwin sweep`: read what was asked, run it, say what came of it."""
 
-Only typer is loaded here, for the command line declares this command whenever it starts.
-"""
-
-import contextlib
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from gradtwin.commands.command_line import CHECK_FAILED, INTERRUPTED, twins_that_begin_with
+from gradtwin.commands.command_line import (
+    A_FILE,
+    AT_LEAST_1,
+    CHECK_FAILED,
+    INTERRUPTED,
+    TARGET,
+    Command,
+    OneOf,
+    as_json,
+    print_json,
+    stdout_kept_clean,
+    twins_that_begin_with,
+)
 from gradtwin.core.errors import InputError
 
 if TYPE_CHECKING:
     from gradtwin.sweep.driver import Summary
 
-Kind = Literal["check", "train", "faults", "fuzz"]
 
-
-def sweep_cases(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME | FILE.py[:OBJECT]]...",
-            help="Whose cases; every twin's if absent.",
-            autocompletion=twins_that_begin_with,
-        ),
-    ] = None,
-    kind: Annotated[
-        Kind, typer.Option(help="What a case is: a check, a training, a planted fault, or a check at a drawn point.")
-    ] = "check",
-    axis: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUES",
-            help="What to vary: seed=0..99, dtype, route, widths=2-5-1,2-9-1, learning_rate, steps, fault.",
-        ),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes of one core each; the cores if absent.")] = None,
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="The head of a Ray cluster; this machine if absent.")
-    ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="The folder of the results; one in sweeps/ if absent, named after the grid.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Run what the results lack.")] = False,
-    max_cases: Annotated[int | None, typer.Option(min=1, help="At most so many, a fair sample of the grid.")] = None,
-    time_budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Begin no case later than that: 90s, 10m, 1h.")
-    ] = None,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Begin no case after one has failed.")] = False,
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="What a case may take.")] = "5m",
-    memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="What a case may take beyond its worker: 512MB, 2GB.")
-    ] = None,
-    logdir: Annotated[
-        Path | None, typer.Option(help="Where TensorBoard's HParams go, a row a combination; nowhere if absent.")
-    ] = None,
-    here: Annotated[
-        bool, typer.Option("--here", help="Run the cases in this process, show each, and store nothing.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
-) -> None:
+@click.command(cls=Command, epilog="Example: gradtwin sweep xor --axis seed=0..9 --workers 1")
+@click.argument("targets", nargs=-1, metavar=f"[{TARGET}]...", help="Networks to sweep (default: all).",
+                shell_complete=twins_that_begin_with)  # fmt: skip
+@click.option("--kind", type=OneOf(["check", "train", "faults", "fuzz"]), default="check", show_default=True,
+              help="What a case is: a check, a training, a planted fault, or a check at a drawn point.")  # fmt: skip
+@click.option("--axis", multiple=True, metavar="NAME=VALUES",
+              help="What to vary: seed=0..99, dtype, route, widths=2-5-1,2-9-1, learning_rate, steps, fault.",
+              )  # fmt: skip
+@click.option("--workers", type=AT_LEAST_1, help="Processes of one core each (default: the number of cores).")
+@click.option("--address", metavar="HOST:PORT", help="The head of a Ray cluster (default: this machine).")
+@click.option("--results", type=A_FILE, help="The directory of the results (default: sweeps/, by the grid's name).")
+@click.option("--resume", is_flag=True, help="Run the cases that the results lack.")
+@click.option("--max-cases", type=AT_LEAST_1, help="At most this many, a fair sample of the grid.")
+@click.option("--time-budget", metavar="TIME", help="Stop starting cases after this time, e.g. 90s, 10m, 1h.")
+@click.option("--fail-fast", is_flag=True, help="Stop starting cases after one has failed.")
+@click.option("--timeout", metavar="TIME", default="5m", show_default=True, help="The longest time for one case.")
+@click.option("--memory", metavar="SIZE", help="The most memory for one case, beyond its worker's: 512MB, 2GB.")
+@click.option("--logdir", type=A_FILE, help="Where TensorBoard's HParams go, a row a combination (default: nowhere).")
+@click.option("--here", is_flag=True, help="Run the cases in this process, show each, and store nothing.")
+@as_json
+def command(
+    targets: tuple[str, ...],
+    kind: str,
+    axis: tuple[str, ...],
+    workers: int | None,
+    address: str | None,
+    results: Path | None,
+    resume: bool,
+    max_cases: int | None,
+    time_budget: str | None,
+    fail_fast: bool,
+    timeout: str,
+    memory: str | None,
+    logdir: Path | None,
+    here: bool,
+    as_json: bool,
+) -> int:
     """Run many cases on all cores, or on a Ray cluster: checks, trainings, planted faults, points drawn at random.
 
-    Every combination of the axes is a case. The rows go to a Parquet table as they come; a sweep that was stopped
+    Every combination of the axes is a case. The rows go to a Parquet table as they come. A sweep that was stopped
     goes on with --resume. It needs the extra: pip install 'gradtwin[sweep]'.
     """
     from gradtwin.sweep import quantities
@@ -76,21 +74,20 @@ def sweep_cases(
     asked = {"kind": kind, "max_cases": max_cases, "time_budget": budget, "fail_fast": fail_fast}
     if here:
         _refuse_storing(workers=workers, address=address, results=results, logdir=logdir, resume=resume)
-        failed = _run_here(targets or [], axis or [], json, **asked)
-        raise typer.Exit(CHECK_FAILED if failed else 0)
+        return CHECK_FAILED if _run_here(targets, axis, as_json, **asked) else 0
     summary = _run(
-        targets or [], axis or [], logdir, json, workers=workers, address=address, results=results, resume=resume,
+        targets, axis, logdir, as_json, workers=workers, address=address, results=results, resume=resume,
         timeout=limit, memory=most, **asked,
     )  # fmt: skip
     if summary.ended_by == "interrupt":
-        raise typer.Exit(INTERRUPTED)
-    if summary.tally.failed:
-        raise typer.Exit(CHECK_FAILED)
+        return INTERRUPTED
+    return CHECK_FAILED if summary.tally.failed else 0
 
 
-def _run(targets: list[str], axis: list[str], logdir: Path | None, json: bool, **asked: Any) -> "Summary":
+def _run(
+    targets: tuple[str, ...], axis: tuple[str, ...], logdir: Path | None, as_json: bool, **asked: Any
+) -> "Summary":
     """Run the sweep on Ray, with its progress on the way and its summary at the end."""
-    from gradtwin.commands import terminal as rendering
     from gradtwin.commands.sweep_live import watching
     from gradtwin.commands.sweep_terminal import print_summary
     from gradtwin.sweep import hparams
@@ -99,26 +96,25 @@ def _run(targets: list[str], axis: list[str], logdir: Path | None, json: bool, *
 
     if logdir is not None:
         hparams.refuse_file(logdir)
-    with _stdout_kept_clean(json), watching(shown=not json) as watch:
+    with stdout_kept_clean(as_json), watching(shown=not as_json) as watch:
         summary = sweep(targets, axes=texts_of(axis), watch=watch, **asked)
     where = None if logdir is None else hparams.write(summary, logdir)
-    if json:
-        rendering.print_json([summary.to_dict()])
+    if as_json:
+        print_json([summary.to_dict()])
     else:
         print_summary(summary, where)
     return summary
 
 
-def _run_here(targets: list[str], axis: list[str], json: bool, **asked: Any) -> bool:
+def _run_here(targets: tuple[str, ...], axis: tuple[str, ...], as_json: bool, **asked: Any) -> bool:
     """Run the cases one after the other; say whether one failed."""
-    from gradtwin.commands import terminal as rendering
     from gradtwin.commands.sweep_here import run_here
     from gradtwin.sweep.axes import texts_of
 
-    with _stdout_kept_clean(json):
-        rows = run_here(targets, axes=texts_of(axis), shown=not json, **asked)
-    if json:
-        rendering.print_json(rows)
+    with stdout_kept_clean(as_json):
+        rows = run_here(targets, axes=texts_of(axis), shown=not as_json, **asked)
+    if as_json:
+        print_json(rows)
     return any(row["failed"] for row in rows)
 
 
@@ -126,8 +122,3 @@ def _refuse_storing(**given: Any) -> None:
     for name, value in given.items():
         if value:
             raise InputError(f"--here runs in this process and stores nothing: leave --{name} out.")
-
-
-def _stdout_kept_clean(json: bool) -> contextlib.AbstractContextManager[Any]:
-    """Send what a user's own code prints to stderr while stdout is to hold one JSON document."""
-    return contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()

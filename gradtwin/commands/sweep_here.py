@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradtwin.commands import terminal as rendering
 from gradtwin.commands.sweep_terminal import row_text
+from gradtwin.commands.terminal import console
 from gradtwin.core.errors import InputError
 from gradtwin.sweep.axes import axes_of
 from gradtwin.sweep.case import CaseRow, SweepCase
@@ -42,7 +42,7 @@ def run_here(
 
 
 def _show(case: SweepCase, row: CaseRow, twins: Twins) -> None:
-    out = rendering.console()
+    out = console()
     out.print(row_text(row), soft_wrap=True)
     if row.get("drawn"):
         out.print(f"  {row['drawn']}", soft_wrap=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.text import Text
 
 from gradtwin.commands.terminal import console
+from gradtwin.core.plain import count
 from gradtwin.core.report import label
 from gradtwin.sweep.case import CaseRow
 from gradtwin.sweep.driver import Summary
@@ -18,7 +19,7 @@ def headline(summary: Summary) -> str:
     """Say what is swept."""
     twins, noun = len(summary.grid.blocks), _NOUNS[summary.grid.kind]
     of_all = f", sampled from {summary.grid.count:,}" if summary.cases < summary.grid.count else ""
-    return f"{_count(summary.cases, noun)} of {_count(twins, 'twin')}{of_all}, results in {summary.folder}"
+    return f"{count(summary.cases, noun)} of {count(twins, 'twin')}{of_all}, results in {summary.folder}"
 
 
 def counts_text(summary: Summary) -> str:
@@ -44,9 +45,9 @@ def print_summary(summary: Summary, hparams: Path | None) -> None:
     tally = summary.tally
     fresh = tally.done - summary.begun_with
     earlier = f" ({summary.begun_with:,} in earlier runs)" if summary.begun_with else ""
-    text = f"{tally.done:,} of {_count(summary.cases, 'case')}{earlier}: {counts_text(summary)}"
+    text = f"{tally.done:,} of {count(summary.cases, 'case')}{earlier}: {counts_text(summary)}"
     if summary.grid.kind in ("check", "fuzz"):
-        text += f"; {_count(tally.false_alarms, 'false alarm')} on built-in twins"
+        text += f"; {count(tally.false_alarms, 'false alarm')} on built-in twins"
     out.print(Text(f"{text}.", style="red" if tally.failed else "green"), soft_wrap=True)
     if fresh and summary.seconds:
         out.print(Text(f"{summary.seconds:.1f} s, {fresh / summary.seconds:.3g} cases a second."))
@@ -60,10 +61,10 @@ def print_summary(summary: Summary, hparams: Path | None) -> None:
 
 def _ending(summary: Summary) -> str | None:
     left = summary.cases - summary.tally.done
-    why = {"interrupt": "Stopped by Ctrl-C", "time budget": "The time budget is spent", "failure": "A case failed"}
+    why = {"interrupt": "Interrupted", "time budget": "The time budget is spent", "failure": "A case failed"}
     if summary.ended_by is None or left <= 0:
         return None
-    return f"{why[summary.ended_by]}: {_count(left, 'case')} left, which --resume runs."
+    return f"{why[summary.ended_by]}; {count(left, 'case')} left. Continue with --resume."
 
 
 def _print_worst(summary: Summary) -> None:
@@ -80,7 +81,3 @@ def _print_worst(summary: Summary) -> None:
             out.print(Text(f"    {row['message']}"), soft_wrap=True)
         out.print(Text(f"    {row['command']}", style="dim"), soft_wrap=True)
     out.print()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.backend.differentiation import differentiate
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.sharded import Sharded, reduction_of
-from gradtwin.backend.tensorflow_side import ReferenceRun, differentiate
+from gradtwin.backend.tensorflow_side import ReferenceRun
 from gradtwin.diagnosis.combination import Combination, Parts, combinations, diagnose_combination
 from gradtwin.diagnosis.diagnosis import Diagnosis
 from gradtwin.diagnosis.fit import Context

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.backend.tensorflow_side import answers_remembered
+from gradtwin.backend.differentiation import answers_remembered
 from gradtwin.checking.check import check
 from gradtwin.core.errors import InputError
 from gradtwin.core.report import Report

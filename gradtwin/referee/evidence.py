@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.backend.tensorflow_side import ReferenceRun, differentiate
+from gradtwin.backend.differentiation import differentiate
+from gradtwin.backend.tensorflow_side import ReferenceRun
 from gradtwin.core.comparison import compare
 from gradtwin.core.precision import cast, eps, is_floating
 from gradtwin.referee import witnesses

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.backend.tensorflow_side import ROUTES, differentiate, resolve
+from gradtwin.backend.differentiation import differentiate
+from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.checking.check import check
 from gradtwin.checking.settings import CheckSettings
 from gradtwin.core.dtypes import DEFAULT_DTYPES
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import is_floating
 from gradtwin.core.report import Report
+from gradtwin.core.routes import ROUTES
 from gradtwin.core.tolerance import ulps_apart
 from gradtwin.core.verdicts import Note
 from gradtwin.explanation.formulas import first_sentence, page_of

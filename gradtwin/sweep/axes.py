@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.check import DTYPES
 from gradtwin.core.errors import InputError, did_you_mean
+from gradtwin.core.routes import ROUTES
 from gradtwin.sweep.case import KINDS, written
 from gradtwin.training.plan import DTYPES as TRAINING_DTYPES
 

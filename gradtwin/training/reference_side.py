@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.backend.tensorflow_side import differentiate, load_tensorflow, named_values
+from gradtwin.backend.differentiation import differentiate
+from gradtwin.backend.tensorflow_side import load_tensorflow, named_values
 from gradtwin.training.batches import Chunk
 from gradtwin.twins.twin import Batch
 from manual_grads import Array, Params

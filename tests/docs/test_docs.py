@@ -1,16 +1,15 @@
 """The pages say what the code does: links, formulas' names, examples, commands."""
 
-import contextlib
 import doctest
 import importlib
-import io
+import importlib.util
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
-import typer
 
 from gradtwin import check
 from gradtwin.commands import cli
@@ -21,6 +20,9 @@ from gradtwin.replay.figures import figures as printed_figures
 from gradtwin.twins import catalog
 
 ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("docs_run_sessions", ROOT / "docs" / "run_sessions.py")
+sessions = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sessions)
 DERIVATIONS = ROOT / "docs" / "derivations"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("logs/*.md")])
 NETWORKS = [name for name in catalog.names() if not name.startswith("node_")]
@@ -40,12 +42,6 @@ def relative(page):
 
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=relative)
-
-
-def blocks(text, *languages):
-    """Give the fenced blocks of the given languages, as (language, body)."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    return [(language, body) for language, body in fenced if language in languages]
 
 
 def without_code(text):
@@ -96,7 +92,7 @@ def test_a_wrong_number_in_an_example_is_seen():
 
 def failed_examples(text):
     """Run the `>>>` lines of all pycon blocks in one namespace and count the failures."""
-    examples = "\n".join(body for _, body in blocks(text, "pycon"))
+    examples = "\n".join(body for _, body in sessions.blocks(text, "pycon"))
     test = doctest.DocTestParser().get_doctest(examples, {}, "page", None, 0)
     result = doctest.DocTestRunner(verbose=False).run(test, out=lambda _: None)
     assert result.attempted > 0
@@ -193,7 +189,7 @@ def test_the_map_of_the_house_is_true():
 
 def shown_commands(text, program):
     """List the command lines of a program in a page's shell blocks, as words without prompt and comment."""
-    bodies = "\n".join(body for _, body in blocks(text, "sh", "console", "text"))
+    bodies = "\n".join(body for _, body in sessions.blocks(text, "sh", "console", "text"))
     command = rf"^(?:\$ )?(?:\w+=\S+ )?(?:\S*/)?{program} (.*)$"
     return [found.split(" #")[0].split() for found in re.findall(command, bodies, flags=re.MULTILINE)]
 
@@ -211,7 +207,8 @@ def test_the_commands_shown_exist(page):
 
 def parse(words):
     """Parse a command line without running it; raise if a command, option, twin or figure is not there."""
-    command = typer.main.get_command(cli.app).commands[words[0]]
+    command = cli.app.get_command(click.Context(cli.app), words[0])
+    assert command is not None, words
     given = command.make_context(words[0], list(words[1:])).params
     for name in [*(given.get("targets") or ()), *(given.get("names") or ())]:
         if ".py" not in name:
@@ -228,60 +225,6 @@ def test_a_command_that_does_not_exist_is_seen(words):
         parse(words)
 
 
-def numbers_masked(text):
-    """Replace numbers and runs of blanks, which differ from machine to machine."""
-    return re.sub(r"\s+", " ", re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", text)).strip()
-
-
-def deeds(text):
-    """List what a page does, as (language, body, what it shows): its files, its Python, its sessions."""
-    fenced = blocks(text, "python", "text", "console", "sh", "toml")
-    for i, (language, body) in enumerate(fenced):
-        follows = fenced[i + 1] if i + 1 < len(fenced) else ("", "")
-        if language == "python":
-            yield language, body, follows[1] if follows[0] == "text" else None
-        elif language == "console":
-            command, shown = body.removeprefix("$ ").split("\n", 1)
-            yield language, command, shown
-
-
-def printed_by(language, body, namespace):
-    """Do one of the deeds of a page in this process, and give what it prints."""
-    file = re.match(r"# (\w+\.py)\n", body)
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        if language == "console":
-            program, *words = body.split()
-            {"gradtwin": cli.run, "pytest": pytest_run}[program](words)
-        elif file:
-            Path(file[1]).write_text(body, encoding="utf-8")
-        else:
-            exec(body, namespace)
-    return out.getvalue()
-
-
-def pytest_run(words):
-    """Run pytest within pytest; what it imports from the page's files is forgotten again."""
-    known = set(sys.modules)
-    pytest.main([*words, "--capture=sys", "-p", "no:cacheprovider", "--rootdir=."])
-    for name in set(sys.modules) - known:
-        if not getattr(sys.modules[name], "__file__", None) or Path(sys.modules[name].__file__).parent == Path.cwd():
-            del sys.modules[name]
-
-
-def shown_otherwise(text, *, alone=False):
-    """Do all that a page does, in order; give the outputs that differ from what it shows, numbers aside.
-
-    `alone`: every Python block must run by itself, as a reader copies it.
-    """
-    namespace, differ = {}, []
-    for language, body, shown in deeds(text):
-        namespace = {} if alone else namespace
-        printed = printed_by(language, body, namespace)
-        if shown is not None and numbers_masked(printed) != numbers_masked(shown):
-            differ.append((body, shown, printed))
-    return differ
-
-
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Work in an empty folder, 80 columns wide, and leave no trace in the import path."""
@@ -290,36 +233,33 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
-SHOWING = ["README.md", "docs/data-parallel.md", "docs/tour.md", "docs/your-own-gradient.md"]
-
-
-@pytest.mark.parametrize("name", SHOWING)
+@pytest.mark.parametrize("name", sessions.PAGES)
 def test_what_a_page_shows_is_what_comes(name, elsewhere):
     """Each Python block and each session, done again in order, prints what stands below it, numbers aside."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert shown_otherwise(text, alone=name == "README.md") == []
-    assert len(list(deeds(text))) > 2
+    assert sessions.shown_otherwise(text, alone=name == "README.md") == []
+    assert len(list(sessions.deeds(text))) > 2
 
 
 def test_no_page_shows_a_session_that_nobody_repeats():
     """A page with output of a command is on the list above."""
-    with_sessions = [relative(p) for p in PAGES if blocks(p.read_text(encoding="utf-8"), "console")]
-    assert sorted(with_sessions) == sorted(SHOWING)
+    with_sessions = [relative(p) for p in PAGES if sessions.blocks(p.read_text(encoding="utf-8"), "console")]
+    assert sorted(with_sessions) == sorted(sessions.PAGES)
 
 
 def test_an_output_that_has_changed_is_seen(elsewhere):
     """A word that Python or a command no longer prints is reported."""
     python = "```python\nprint('right 1')\n```\n```text\nwrong 1\n```\n"
     page = python + "```console\n$ gradtwin --version\ngradtwon 1.0.0\n```\n"
-    assert [body for body, _, _ in shown_otherwise(page)] == ["print('right 1')\n", "gradtwin --version"]
+    assert [body for body, _, _ in sessions.shown_otherwise(page)] == ["print('right 1')\n", "gradtwin --version"]
 
 
 def test_the_repaired_gradient_of_the_readme_agrees(elsewhere):
     """The factor that the README's text names is the one its gradient lacks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = next(body for language, body, _ in deeds(text) if language == "python")
+    code = next(body for language, body, _ in sessions.deeds(text) if language == "python")
     assert "With `2 * x.T @ r / len(r)` it agrees." in text
-    repaired = printed_by("python", code.replace("x.T @ r / len(r)", "2 * x.T @ r / len(r)"), {})
+    repaired = sessions.printed_by("python", code.replace("x.T @ r / len(r)", "2 * x.T @ r / len(r)"), {})
     assert repaired.splitlines()[0].endswith(": agree")
 
 
@@ -335,7 +275,7 @@ def test_the_table_of_the_readme_names_every_network():
 
 def worked_example():
     """Give the three pieces of CONTRIBUTING's network by the file they belong to."""
-    code = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
+    code = sessions.blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
     return {body.splitlines()[0].removeprefix("# "): body for _, body in code}
 
 

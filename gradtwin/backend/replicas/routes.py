@@ -7,7 +7,8 @@ from gradtwin.backend.replicas.cut import NotByExample, cut_of
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.replicas import differentiate_on, two_processors
 from gradtwin.backend.replicas.sharded import Sharded, sharded
-from gradtwin.backend.tensorflow_side import FURTHER_ROUTES, PARALLEL_ROUTES, ReferenceRun
+from gradtwin.backend.tensorflow_side import ReferenceRun
+from gradtwin.core.routes import PARALLEL_ROUTES
 from gradtwin.core.verdicts import Note
 from manual_grads import Array, Params
 
@@ -15,7 +16,7 @@ from manual_grads import Array, Params
 def differentiate_in_parallel(
     forward: Any, params: Mapping[str, Array], batch: Mapping[str, Array], names: Sequence[str], route: str
 ) -> ReferenceRun:
-    """Differentiate a reference on two replicas, as `gradtwin.backend.tensorflow_side.differentiate` does on one.
+    """Differentiate a reference on two replicas, as `gradtwin.backend.differentiation.differentiate` does on one.
 
     Args:
         forward: a `Sharded` reference or a `ReplicaStep`; any other forward's batch is cut as by default.
@@ -32,9 +33,6 @@ def differentiate_in_parallel(
 
         return ask(reference, params, batch, names)
     return differentiate_on(two_processors(), reference, params, batch, names)
-
-
-FURTHER_ROUTES.update(dict.fromkeys(PARALLEL_ROUTES, differentiate_in_parallel))
 
 
 def cut_as_asked(

@@ -9,8 +9,9 @@ import pytest
 import gradtwin
 from gradtwin.backend import tensorflow_side
 from gradtwin.backend.replicas import replicas
+from gradtwin.core.routes import ROUTES as DEFAULT_ROUTES
 
-ROUTES = (*tensorflow_side.ROUTES, "mirrored")
+ROUTES = (*DEFAULT_ROUTES, "mirrored")
 X, W = np.arange(6.0).reshape(3, 2) - 2, np.array([[0.5], [-1.5]])
 
 

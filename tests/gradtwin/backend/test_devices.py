@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from gradtwin import InputError, check, check_gradients
 from gradtwin.backend import devices
-from gradtwin.backend.tensorflow_side import ROUTES
+from gradtwin.core.routes import ROUTES
 
 PARAMS = {"w": np.array([1.5, -0.5])}
 ROWS = np.array([[2.0, 3.0], [-1.0, 0.5], [0.25, 1.0]])

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from gradtwin import check_gradients
-from gradtwin.backend.tensorflow_side import ROUTES, differentiate
+from gradtwin.backend.differentiation import differentiate
+from gradtwin.core.routes import ROUTES
 
 GRAPHS = [route for route in ROUTES if route != "tape"]
 PARAMS = {"w": np.array([1.5, -2.0, 0.5])}

@@ -12,10 +12,10 @@ import tensorflow as tf
 from benchmarks.detection import low_precision as benchmark
 from benchmarks.detection.problems import at_point, with_wrong_entry
 from gradtwin import InputError, check, check_gradients
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.low_precision import in_dtype
 from gradtwin.commands import cli
 from gradtwin.core.precision import LOW
+from gradtwin.core.routes import ROUTES
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.score import score
 from gradtwin.twins import catalog

@@ -34,12 +34,12 @@ def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("check xor --device GPU:0", "device: TensorFlow sees no 'GPU:0' here, only CPU:0, CPU:1."),
         ("check xor --device CPU:1 --route mirrored", "route mirrored uses two replicas on the CPU"),
         ("check xor --seed -1", "--seed"),
-        ("check xor --sed 1", "No such option: --sed"),
+        ("check xor --sed 1", "No such option '--sed'"),
         ("check nowhere.py", "There is no file nowhere.py"),
         ("replay 000-trian", "Did you mean '000-train'?"),
         ("board --logdir nowhere", "There is no directory nowhere"),
         ("board --logdir . --port 70000", "70000"),
-        ("list --jason", "No such option: --jason"),
+        ("list --jason", "No such option '--jason'"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(

@@ -259,7 +259,7 @@ def test_train_for_people_shows_both_sides_the_gap_and_where_the_files_are(
     monkeypatch.setenv("COLUMNS", "80")
     assert cli.run(["train", "xor", "--steps", "200", "--logdir", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert len(re.findall(r"^  (?:manual|TensorFlow) +0\.\d+ +\d+\.00 %", out, re.MULTILINE)) == 2
+    assert len(re.findall(r"^  (?:manual|reference) +0\.\d+ +\d+\.00 %", out, re.MULTILINE)) == 2
     assert "prediction, 4 rows" in out
     assert "after 200 updates, never above 1e-6" in out
     assert str(tmp_path / "xor") in out

@@ -32,7 +32,7 @@ def test_of_all_twins_those_without_examples_are_left_out_by_name(capsys, monkey
     monkeypatch.setattr(catalog, "names", lambda: ["gates", "xor", "node_relu"])
     assert cli.run(["check", "--route", "mirrored", "--dtype", "float64"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("No batch of examples to cut, so left out: gates, node_relu.\n")
+    assert out.startswith("Skipped (no batch dimension): gates, node_relu.\n")
     assert "The batch of 4 examples was cut into shards of 3 and 1." in out
     assert "1 twin, 1 check: every gradient agrees." in out
 
@@ -43,7 +43,7 @@ def test_json_says_route_and_device_and_keeps_stdout_clean(capsys, monkeypatch):
     assert cli.run(["check", "--route", "mirrored", "--dtype", "float64", "--json"]) == 0
     captured = capsys.readouterr()
     (row,) = json.loads(captured.out)
-    assert (row["route"], row["device"]) == ("mirrored", None) and "left out: gates" in captured.err
+    assert (row["route"], row["device"]) == ("mirrored", None) and "Skipped (no batch dimension): gates" in captured.err
     assert cli.run(["check", "xor", "--route", "xla", "--dtype", "float64", "--device", "CPU:1", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["route"], row["device"]) == ("xla", "CPU:1")
@@ -56,5 +56,5 @@ def test_a_failure_on_two_replicas_is_shrunk_on_one(tmp_path, capsys, monkeypatc
     command = ["check", "squares.py", "--dtype", "float64", "--route", "mirrored"]
     assert cli.run([*command, "--shrink-to", "smallest.py"]) == 1
     out = capsys.readouterr().out
-    assert "disagree" in out and "half the right one" in out and "python smallest.py repeats it" in out
+    assert "disagree" in out and "half the right one" in out and "To repeat it: python smallest.py" in out
     assert "route='tape'" in (tmp_path / "smallest.py").read_text()

@@ -1,24 +1,25 @@
 """The terminal: examples on every help page, completion, suggestions, narrow and wide, colour and pipe."""
 
 import io
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-import typer
 from rich.console import Console
 
-from gradtwin.commands import cli
-from gradtwin.commands import terminal as rendering
+from gradtwin.commands import cli, terminal
 from gradtwin.core import progress
 from gradtwin.training.tensorboard import tensorboard
 from gradtwin.twins import catalog
 
-ROOT = typer.main.get_command(cli.app)
-COMMANDS: dict[str, Any] = {"": ROOT} | ROOT.commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = {"": cli.app} | {
+    name: cli.app.get_command(click.Context(cli.app), name) for name in cli.COMMANDS
+}
 EXAMPLE = re.compile(r"^Example: gradtwin (.+)$")
 
 
@@ -98,11 +99,11 @@ def test_gradtwin_alone_shows_three_commands_and_no_page_of_options(printed: Any
     ("words", "suggestion"),
     [
         ("chek xor", "Did you mean 'check'?"),
-        ("check --sed 3", "Did you mean --seed?"),
+        ("check --sed 3", "Did you mean '--seed'?"),
         ("check xro", "Did you mean 'xor'?"),
-        ("train xor --optimiser adam", "Did you mean --optimizer?"),
+        ("train xor --optimiser adam", "Did you mean '--optimizer'?"),
         ("replay 001-handst", "Did you mean '001-handset'?"),
-        ("check xor --dtype float46", "'float64'"),
+        ("check xor --dtype float46", "Did you mean 'float64'?"),
     ],
 )
 def test_a_mistyped_word_is_answered_with_the_nearest_one(
@@ -122,10 +123,10 @@ def test_a_mistyped_word_is_answered_with_the_nearest_one(
 def complete(line: str) -> list[str]:
     """Ask for the completion of a command line as bash does."""
     words = line.split(" ")
-    environment = {"_GRADTWIN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    environment = {"_GRADTWIN_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     done = subprocess.run([sys.executable, "-m", "gradtwin"], env=environment, capture_output=True, text=True)
     assert done.stderr == ""
-    return done.stdout.split()
+    return [answer.partition(",")[2] for answer in done.stdout.split()]
 
 
 @pytest.mark.parametrize(
@@ -138,17 +139,43 @@ def complete(line: str) -> list[str]:
     ],
 )
 def test_the_shell_completes_commands_options_twins_and_figures(line: str, words: list[str]) -> None:
-    """What `--install-completion` installs asks `gradtwin` itself, which answers one word a line."""
+    """What `--install-completion` installs asks `gradtwin` itself, which answers a word a line, after its kind."""
     assert complete(line) == words
 
 
-def test_completion_can_be_installed(printed: Any) -> None:
-    """The options are there, and show a script for this program."""
-    assert "--install-completion" in printed(["--help"])
-    done = subprocess.run(
-        [sys.executable, "-m", "gradtwin", "--show-completion", "bash"], capture_output=True, text=True
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_installed_and_installing_it_again_adds_nothing(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: Any
+) -> None:
+    """The script is where the shell reads it; what stood in the shell's start file stays."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", f"/bin/{shell}")
+    for start_file in (".bashrc", ".zshrc"):
+        (tmp_path / start_file).write_text("alias l=ls")
+    script = printed(["--show-completion"])
+    assert f"_GRADTWIN_COMPLETE={shell}_complete" in script
+    assert shell in printed(["--install-completion"])
+    first = {file: file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
+    printed(["--install-completion", shell])
+    assert first == {file: file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
+    (written,) = [file for file, text in first.items() if "_GRADTWIN_COMPLETE" in text]
+    if shell != "fish":
+        assert first[tmp_path / f".{shell}rc"] == f"alias l=ls\nsource {written}\n"
+
+
+def test_the_installed_script_completes_in_a_real_bash(tmp_path: Path) -> None:
+    """Bash reads its start file, and `gradtwin ch` becomes `gradtwin check`."""
+    environment = os.environ | {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    install = [sys.executable, "-m", "gradtwin", "--install-completion", "bash"]
+    subprocess.run(install, env=environment, check=True, capture_output=True)
+    (tmp_path / "gradtwin").write_text(f"#!/bin/sh\nexec {sys.executable} -m gradtwin \"$@\"\n")
+    (tmp_path / "gradtwin").chmod(0o755)
+    ask = (
+        f"PATH={tmp_path}:$PATH; . {tmp_path}/.bashrc; COMP_WORDS=(gradtwin ch); COMP_CWORD=1; "
+        '_gradtwin_completion gradtwin ch gradtwin; echo "${COMPREPLY[@]}"'
     )
-    assert "_GRADTWIN_COMPLETE=complete_bash" in done.stdout
+    done = subprocess.run(["bash", "-c", ask], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["check"], done.stderr
 
 
 # ---- width, colour, pipe -----------------------------------------------------------------------------
@@ -189,7 +216,7 @@ def test_no_line_in_a_pipe_ends_in_blanks(words: str, printed: Any, tmp_path: Pa
 def test_blanks_at_line_ends_are_seen() -> None:
     """Without the console of this program a table's last column is padded: the check above can fail."""
     stream = io.StringIO()
-    table = rendering._table("a", "bb")
+    table = terminal.new_table("a", "bb")
     table.add_row("x", "y")
     Console(file=stream, width=20).print(table)
     assert any(line != line.rstrip() for line in stream.getvalue().splitlines())
@@ -212,19 +239,19 @@ def test_no_color_takes_the_colours_away(
 # ---- progress ----------------------------------------------------------------------------------------
 
 
-def shown_on(terminal: bool) -> str:
+def shown_on(is_terminal: bool) -> str:
     """Let three things pass while their progress is shown on a terminal, or into a pipe."""
     stream = io.StringIO()
-    out = Console(file=stream, width=80, force_terminal=terminal)
-    assert list(rendering._on_the_way([1, 2, 3], out, "checking", 3)) == [1, 2, 3]
+    out = Console(file=stream, width=80, force_terminal=is_terminal)
+    assert list(terminal.on_the_way([1, 2, 3], out, "checking", 3)) == [1, 2, 3]
     return stream.getvalue()
 
 
 def test_long_work_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() -> None:
     """A bar with count and time left; it is wiped away at the end, and a pipe has never seen it."""
-    shown = shown_on(terminal=True)
+    shown = shown_on(is_terminal=True)
     assert "checking" in shown and re.search(r"[0-3]/3", shown)
-    assert shown_on(terminal=False) == ""
+    assert shown_on(is_terminal=False) == ""
 
 
 @pytest.mark.parametrize(("speed", "words"), [(1234.5, "1,234/s"), (2.26, "2.3/s"), (None, "")])

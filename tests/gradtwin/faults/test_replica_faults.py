@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gradtwin import InputError, check
+from gradtwin.backend.differentiation import answers_remembered
 from gradtwin.backend.replicas.cut import unequal
-from gradtwin.backend.tensorflow_side import answers_remembered
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.replica_faults import MEAN_ONLY, REPLICA_FAULTS, sharded_twin
 from gradtwin.twins import catalog

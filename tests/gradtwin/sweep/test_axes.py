@@ -2,9 +2,9 @@
 
 import pytest
 
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.check import DTYPES
 from gradtwin.core.errors import InputError
+from gradtwin.core.routes import ROUTES
 from gradtwin.sweep.axes import AXES, Integers, axes_of, parse, texts_of
 from gradtwin.sweep.case import KINDS
 

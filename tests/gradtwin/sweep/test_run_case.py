@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.check import DTYPES, check
+from gradtwin.core.routes import ROUTES
 from gradtwin.sweep import fuzzing, run_case, table
 from gradtwin.sweep.case import SweepCase
 from gradtwin.sweep.run_case import Twins

@@ -7,10 +7,10 @@ import pytest
 
 import manual_grads.networks
 import tf_reference.networks
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.checking.check import check
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import DEFAULT_DTYPES
+from gradtwin.core.routes import ROUTES
 from gradtwin.twins import catalog
 
 NODES = "linear sigmoid relu softmax cross_entropy mean dropout softmax_cross_entropy".split()

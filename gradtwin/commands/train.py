@@ -1,0 +1,68 @@
+"""The command `gradtwin train`: both sides in lockstep."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradtwin.commands.command_line import (
+    A_FILE,
+    INTERRUPTED,
+    TARGET,
+    Command,
+    OneOf,
+    as_json,
+    print_json,
+    stdout_kept_clean,
+    twins_asked_for,
+    twins_that_begin_with,
+)
+from gradtwin.core.dtypes import DEFAULT_DTYPES
+
+
+@click.command(
+    cls=Command, epilog="Example: gradtwin train xor --steps 500 --learning-rate 0.1 --learning-rate 0.01"
+)
+@click.argument("names", nargs=-1, required=True, metavar=f"{TARGET}...", help="Networks to train.",
+                shell_complete=twins_that_begin_with)  # fmt: skip
+@click.option("--steps", type=int, help="How many updates.")
+@click.option("--epochs", type=int, help="Passes over the data, instead of steps.")
+@click.option("--learning-rate", type=float, multiple=True, help="Give it more than once for a run of each.")
+@click.option("--batch-size", type=int, help="Rows in a batch.")
+@click.option("--seed", type=int, help="Draws start, batches and masks (default: the source's own start).")
+@click.option("--dtype", type=OneOf(DEFAULT_DTYPES), default="float64", show_default=True, help="Format of both sides.")
+@click.option("--optimizer", type=OneOf(["gd", "adam"]), help="Gradient descent or Adam.")
+@click.option("--keep", type=float, help="Probability that dropout keeps a unit.")
+@click.option("--hidden", type=int, multiple=True, help="Width of a hidden layer; give it once for each layer.")
+@click.option("--data", metavar="FILE", help="A CSV table, the label last.")
+@click.option("--data-dir", type=A_FILE, help="Directory of the MNIST files.")
+@click.option("--logdir", type=A_FILE, default=Path("logs"), show_default=True, help="Where TensorBoard's files go.")
+@as_json
+def command(
+    names: tuple[str, ...],
+    learning_rate: tuple[float, ...],
+    hidden: tuple[int, ...],
+    logdir: Path,
+    as_json: bool,
+    **settings: Any,
+) -> int:
+    """Train both sides in lockstep from one start, on the same batches and dropout masks.
+
+    What is left out is the twin's default: steps, learning rate, batch size, optimizer, dropout.
+    """
+    from gradtwin.commands import runs
+    from gradtwin.commands.train_terminal import print_history, training_progress
+
+    with stdout_kept_clean(as_json):
+        planned = runs.arrange(twins_asked_for(names).values(), learning_rate or [None], hidden, **settings)
+        histories = []
+        for run in planned:
+            with training_progress(run.twin.name, shown=not as_json) as progress:
+                histories.append(run.train(logdir, progress))
+            if not as_json:
+                print_history(histories[-1], run.twin)
+            if histories[-1].interrupted:
+                break
+    if as_json:
+        print_json([history.to_dict() for history in histories])
+    return INTERRUPTED if histories[-1].interrupted else 0
