@@ -79,7 +79,7 @@ def parametrize_with_checks(
     Raises:
         InputError: an unknown twin, or an exception that matches nothing or gives no reason.
     """
-    from gradtwin.backend.tensorflow_side import ROUTES
+    from gradtwin.core.routes import ROUTES
 
     ways = tuple(dtypes), tuple(routes or ROUTES)
     checks = [check for twin in twins for check in _checks_of(_twin(twin), *ways, seed)]

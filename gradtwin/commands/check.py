@@ -137,6 +137,6 @@ def _write_smallest(twins: "Twins", target: str, settings: "CheckSettings", file
 
     # A batch that shrinks to one example cannot be cut; a wrong manual gradient is wrong on one device too.
     route = "tape" if settings.route in PARALLEL_ROUTES else settings.route
-    options = dataclasses.replace(settings, route=route, numeric=False).options(OF_TWINS)
+    options = settings.options([name for name in OF_TWINS if name != "numeric"]) | {"route": route}
     smallest = shrink(twins[target], where=target, **options)
     print(f"{smallest.write(file)}: {smallest.size}. To repeat it: python {file}")
