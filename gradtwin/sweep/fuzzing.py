@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.backend.tensorflow_side import ROUTES
 from gradtwin.core.precision import DTYPES, cast, largest
+from gradtwin.core.routes import ROUTES
 from gradtwin.sweep.case import SweepCase
 from gradtwin.twins.twin import Batch, Generator, Twin
 from manual_grads import Params
