@@ -10,7 +10,7 @@ TensorFlow computes the function with complex numbers, else by Ridders' finite d
 `custom_gradient_traps` lists what is named as a cause beside the referee's own causes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,7 +194,7 @@ def _misfit(name: str, gradient: Array, dtype: str) -> TensorReport:
 # ---- the two ways to judge -----------------------------------------------------------------------------
 
 OTHER_VALUE = Cause(CauseId.FORWARD, "the two functions return different values for the same arguments.")
-Judged = tuple[dict[str, TensorReport], dict[str, str], list[str]]
+Judged = tuple[dict[str, TensorReport], Mapping[str, str], list[str]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,7 @@ class TensorReport:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    verdict: str
+    verdict: Verdict
     error_ulps: float
     bound_ulps: float
     worst: Worst
@@ -116,7 +116,7 @@ class Report(ShownInNotebooks):
     dtype: str
     route: str
     seed: int
-    verdict: str
+    verdict: Verdict
     tensors: tuple[TensorReport, ...]
     blame: str | None = None
     cause: str | None = None
@@ -139,7 +139,7 @@ class Report(ShownInNotebooks):
         """
         if self.formula is not None and not self.formula.agrees:
             return False
-        return self.verdict in ("agree", "rounding") or (self.verdict == "kink" and self.kinks == "any")
+        return self.verdict.is_right and (self.verdict != Verdict.KINK or self.kinks == "any")
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain data, ready for JSON."""
@@ -283,7 +283,7 @@ def _first_few(lines: list[str]) -> list[str]:
 
 
 def _loud(report: Report) -> list[TensorReport]:
-    return [tensor for tensor in report.tensors if not Verdict(tensor.verdict).is_quiet]
+    return [tensor for tensor in report.tensors if not tensor.verdict.is_quiet]
 
 
 def _worst_line(report: Report, t: TensorReport, how: str) -> str:

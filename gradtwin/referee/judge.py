@@ -17,7 +17,6 @@ Most tensors are settled at once, by `AGREE_ULPS`. For the others the two sides 
    of the gradient's largest summand the two sides agree.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +25,7 @@ from gradtwin.backend.tensorflow_side import ReferenceRun
 from gradtwin.core.comparison import compare, entries_beyond, largest_entries
 from gradtwin.core.report import TensorReport, Worst
 from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp, ulps_apart
+from gradtwin.core.verdicts import Blame, Note, Verdict
 from gradtwin.referee.evidence import Evidence, ManualRun
 from manual_grads import Array
 
@@ -34,7 +34,6 @@ NEGLIGIBLE = 2.0**-12  # beside a difference at a kink, what the sides may diffe
 TAME = 2.0**14      # ulp two right sides may be apart at a tame point (4e-12), cancellations included
 ENTRIES = 6         # how many of a tensor's worst entries a witness is asked about
 MOST_AT_A_KINK = 2**20  # of a very large tensor; where more differ, it is no kink
-SEVERITY = ("agree", "kink", "rounding", "undecidable", "disagree")
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Ruling:
     """One tensor's judgement, with the side to blame and what the referee has to say about it."""
 
     row: TensorReport
-    blame: str | None = None
-    note: str | None = None
+    blame: Blame | None = None
+    note: Note | None = None
 
 
 def judge(
@@ -62,21 +61,16 @@ def judge(
         The rulings: the loss first, then the gradients in their order.
     """
     loss = _judge_loss(evidence, np.asarray(manual.loss), reference.loss)
-    if loss.row.verdict == "disagree":
+    if loss.row.verdict == Verdict.DISAGREE:
         return [loss, *(_quick(name, manual, reference) for name in evidence.names)]
     rulings = {name: _quick(name, manual, reference) for name in evidence.names}
     # Parameters and inputs first: a witness can be asked about them, and intermediates follow their verdict.
     for name in sorted(evidence.names, key=lambda name: name not in evidence.point):
-        if rulings[name].row.verdict != "agree":
+        if rulings[name].row.verdict != Verdict.AGREE:
             rulings[name] = _look_into(evidence, rulings[name], manual, reference, rulings)
         elif ask_about_all:
             rulings[name] = _confirmed_by_witness(evidence, rulings[name], np.asarray(manual.gradients[name]))
     return [loss, *(rulings[name] for name in evidence.names)]
-
-
-def gravest(verdicts: Iterable[str]) -> str:
-    """Give the gravest of some verdicts."""
-    return max(verdicts, key=SEVERITY.index)
 
 
 def _confirmed_by_witness(evidence: Evidence, ruling: Ruling, hand: Array) -> Ruling:
@@ -90,35 +84,38 @@ def _confirmed_by_witness(evidence: Evidence, ruling: Ruling, hand: Array) -> Ru
     slack = 4 * testimony.uncertainty + COMPARABLE * AGREE_ULPS * ulp(row.scale, evidence.dtype)
     if abs(worst.manual - testimony.value) <= slack:
         return ruling
-    note = f"d{row.name}: both sides agree on a value that the complex step of the forward contradicts."
-    return Ruling(replace(row, verdict="disagree", worst=worst), None, note)
+    text = f"d{row.name}: both sides agree on a value that the complex step of the forward contradicts."
+    return Ruling(replace(row, verdict=Verdict.DISAGREE, worst=worst), None, Note("both_contradicted", text))
 
 
 def _judge_loss(evidence: Evidence, manual: Array, reference: Array) -> Ruling:
     row = _row("loss", manual, reference, evidence.dtype)
-    if row.verdict in ("agree", "undecidable"):
-        return _judge_lost_loss(evidence, row, manual) if row.verdict == "undecidable" else Ruling(row)
+    if row.verdict in (Verdict.AGREE, Verdict.UNDECIDABLE):
+        return _judge_lost_loss(evidence, row, manual) if row.verdict == Verdict.UNDECIDABLE else Ruling(row)
     size, noise = evidence.loss_scales
     unit = max(ulp(size, evidence.dtype), noise)
     bound = AGREE_ULPS * unit / ulp(scale_of(manual, reference), evidence.dtype)
     if row.error_ulps <= bound:
-        return Ruling(replace(row, verdict="agree", bound_ulps=bound))
-    return Ruling(row, "forward", "The two losses differ, so their gradients are not comparable.")
+        return Ruling(replace(row, verdict=Verdict.AGREE, bound_ulps=bound))
+    note = Note("losses_differ", "The two losses differ, so their gradients are not comparable.")
+    return Ruling(row, Blame.FORWARD, note)
 
 
 def _judge_lost_loss(evidence: Evidence, row: TensorReport, manual: Array) -> Ruling:
     """A loss that is not finite: TensorFlow's, where its other precision confirms the hand's finite value."""
     other = evidence.other_reference.loss
     if np.isfinite(manual) and np.isfinite(other) and np.isclose(float(manual), float(other), rtol=1e-3):
-        note = f"TensorFlow's loss is not finite in {evidence.dtype}; in the other precision it is {float(other)!r}."
-        return Ruling(replace(row, verdict="rounding"), "reference", note)
-    return Ruling(row, "forward" if np.isfinite(manual) else "manual", "A loss is not finite.")
+        text = f"TensorFlow's loss is not finite in {evidence.dtype}; in the other precision it is {float(other)!r}."
+        note = Note("reference_loss_not_finite", text)
+        return Ruling(replace(row, verdict=Verdict.ROUNDING), Blame.REFERENCE, note)
+    blame = Blame.FORWARD if np.isfinite(manual) else Blame.MANUAL
+    return Ruling(row, blame, Note("loss_not_finite", "A loss is not finite."))
 
 
 def _quick(name: str, manual: ManualRun, reference: ReferenceRun) -> Ruling:
     hand = np.asarray(manual.gradients[name])
     theirs = reference.gradients[name]
-    note = None if theirs is not None else f"TensorFlow's loss does not depend on {name}."
+    note = None if theirs is not None else Note("independent_of", f"TensorFlow's loss does not depend on {name}.")
     row = _row(name, hand, np.zeros_like(hand) if theirs is None else theirs, str(hand.dtype))
     return Ruling(row, None, note)
 
@@ -126,7 +123,8 @@ def _quick(name: str, manual: ManualRun, reference: ReferenceRun) -> Ruling:
 def _row(name: str, manual: Array, reference: Array, dtype: str) -> TensorReport:
     """Compare one tensor by the quick rule: at most 64 ulp of its largest magnitude."""
     found = compare(manual, reference, dtype)
-    verdict = "undecidable" if not found.finite else "agree" if found.error_ulps <= AGREE_ULPS else "disagree"
+    verdict = Verdict.AGREE if found.error_ulps <= AGREE_ULPS else Verdict.DISAGREE
+    verdict = verdict if found.finite else Verdict.UNDECIDABLE
     worst = Worst(found.index, float(manual[found.index]), float(reference[found.index]))
     return TensorReport(
         name, manual.shape, dtype, verdict, found.error_ulps, AGREE_ULPS, worst, found.scale, found.beyond
@@ -142,20 +140,22 @@ def _look_into(
     theirs = reference.gradients[name]
     theirs = np.zeros_like(hand) if theirs is None else theirs
     if not np.isfinite(hand).all():
-        return Ruling(row, "manual" if np.isfinite(theirs).all() else None, f"d{name} by hand is not finite.")
+        blame = Blame.MANUAL if np.isfinite(theirs).all() else None
+        return Ruling(row, blame, Note("not_finite", f"d{name} by hand is not finite."))
     extended = hand if evidence.extended is None else np.asarray(evidence.extended.gradients[name])
     scale = scale_of(hand, theirs)
     noise = compare(hand, extended, evidence.dtype, scale=scale).error_ulps
     theirs_off = ulps_apart(theirs, extended, evidence.dtype, scale=scale)
     if theirs_off.max() <= AGREE_ULPS:
         if noise <= AGREE_ULPS:  # both are near the long double's value, on opposite sides of it
-            return Ruling(replace(row, verdict="agree", bound_ulps=2 * AGREE_ULPS))
-        return _lost(evidence, row, noise, None if noise <= _carried_ulps(evidence, row) else "manual")
+            return Ruling(replace(row, verdict=Verdict.AGREE, bound_ulps=2 * AGREE_ULPS))
+        return _lost(evidence, row, noise, None if noise <= _carried_ulps(evidence, row) else Blame.MANUAL)
     if theirs_off.max() <= COMPARABLE * noise:
         row, blame = _farther_from_witness(evidence, row)
         return _lost(evidence, row, row.error_ulps, blame)
     if np.isfinite(theirs).all() and is_kink(evidence, name, hand, theirs):
-        return Ruling(replace(row, verdict="kink"), None, f"d{name} differs at a kink only: a convention.")
+        note = Note("kink", f"d{name} differs at a kink only: a convention.")
+        return Ruling(replace(row, verdict=Verdict.KINK), None, note)
     return _two_against_one(evidence, row, extended, theirs, theirs_off, others)
 
 
@@ -164,16 +164,17 @@ def _carried_ulps(evidence: Evidence, row: TensorReport) -> float:
     return evidence.carried.get(row.name, 0.0) / ulp(row.scale, evidence.dtype)
 
 
-def _lost(evidence: Evidence, row: TensorReport, ulps: float, blame: str | None) -> Ruling:
+def _lost(evidence: Evidence, row: TensorReport, ulps: float, blame: Blame | None) -> Ruling:
     """Rule that digits were lost, unless no more went than the largest summand's rounding takes."""
     if _within_summands(evidence, row):
-        return Ruling(replace(row, verdict="agree", bound_ulps=_summand_bound(evidence, row)))
-    side = {"manual": "the hand-written code", "reference": "TensorFlow", None: "each side"}[blame]
+        return Ruling(replace(row, verdict=Verdict.AGREE, bound_ulps=_summand_bound(evidence, row)))
+    side = {Blame.MANUAL: "the hand-written code", Blame.REFERENCE: "TensorFlow", None: "each side"}[blame]
     amount = f"about {np.log10(max(ulps, 10.0)):.0f} digits" if np.isfinite(ulps) else "all digits"
-    return Ruling(replace(row, verdict="rounding"), blame, f"d{row.name}: {side} lost {amount} to rounding.")
+    note = Note("lost_digits", f"d{row.name}: {side} lost {amount} to rounding.")
+    return Ruling(replace(row, verdict=Verdict.ROUNDING), blame, note)
 
 
-def _farther_from_witness(evidence: Evidence, row: TensorReport) -> tuple[TensorReport, str | None]:
+def _farther_from_witness(evidence: Evidence, row: TensorReport) -> tuple[TensorReport, Blame | None]:
     """Where both sides may have lost digits, say who lost clearly more at the worst entry, if a witness can."""
     testimony = evidence.testify(row.name, row.worst.index)
     if testimony is None:
@@ -182,7 +183,9 @@ def _farther_from_witness(evidence: Evidence, row: TensorReport) -> tuple[Tensor
     row = replace(row, worst=replace(row.worst, witness=testimony.value))
     if max(ours, theirs) <= 4 * testimony.uncertainty:
         return row, None
-    return row, "manual" if ours > COMPARABLE * theirs else "reference" if theirs > COMPARABLE * ours else None
+    if ours > COMPARABLE * theirs:
+        return row, Blame.MANUAL
+    return row, Blame.REFERENCE if theirs > COMPARABLE * ours else None
 
 
 def _within_summands(evidence: Evidence, row: TensorReport) -> bool:
@@ -214,11 +217,12 @@ def _two_against_one(
             break
     row = replace(row, worst=worst)
     if "manual" in votes:
-        return Ruling(replace(row, verdict="disagree"), "manual")
+        return Ruling(replace(row, verdict=Verdict.DISAGREE), Blame.MANUAL)
     if votes and set(votes) == {"reference"}:
         return _blame_reference(evidence, row, apart)
     if "neither" in votes:
-        return Ruling(replace(row, verdict="disagree"), None, f"The witness supports neither side on d{row.name}.")
+        note = Note("neither_side", f"The witness supports neither side on d{row.name}.")
+        return Ruling(replace(row, verdict=Verdict.DISAGREE), None, note)
     return _judge_without_witness(evidence, row, apart, others)
 
 
@@ -237,8 +241,8 @@ def _vote(ours: float, theirs: float, witness: float, uncertainty: float) -> str
 def _blame_reference(evidence: Evidence, row: TensorReport, apart: Array) -> Ruling:
     """TensorFlow is off: by rounding if both sides agree where nothing saturates, else by its formula."""
     if _within_summands(evidence, row) or _right_elsewhere(evidence, row.name):
-        return _lost(evidence, row, float(apart.max()), "reference")
-    return Ruling(replace(row, verdict="disagree"), "reference")
+        return _lost(evidence, row, float(apart.max()), Blame.REFERENCE)
+    return Ruling(replace(row, verdict=Verdict.DISAGREE), Blame.REFERENCE)
 
 
 def _right_elsewhere(evidence: Evidence, name: str) -> bool:
@@ -269,16 +273,17 @@ def _judge_without_witness(
     """Judge an intermediate, or a tensor whose witnesses are unsure."""
     witnessed = [r for name, r in others.items() if name in evidence.point]
     # Digits lost by the hand elsewhere say nothing about its formula here; a wrong formula does.
-    if any(r.blame == "manual" and r.row.verdict not in ("agree", "rounding") for r in witnessed):
-        return Ruling(replace(row, verdict="disagree"), "manual")
-    if _is_silent_elsewhere(evidence, row) and all(r.row.verdict == "agree" for r in witnessed):
-        return Ruling(replace(row, verdict="disagree"), "manual")
+    if any(r.blame == Blame.MANUAL and r.row.verdict not in (Verdict.AGREE, Verdict.ROUNDING) for r in witnessed):
+        return Ruling(replace(row, verdict=Verdict.DISAGREE), Blame.MANUAL)
+    if _is_silent_elsewhere(evidence, row) and all(r.row.verdict == Verdict.AGREE for r in witnessed):
+        return Ruling(replace(row, verdict=Verdict.DISAGREE), Blame.MANUAL)
     close = _right_elsewhere if row.name in evidence.point else _close_elsewhere
     if close(evidence, row.name):
-        return _lost(evidence, row, float(apart.max()), "reference")
+        return _lost(evidence, row, float(apart.max()), Blame.REFERENCE)
     if row.name in evidence.point:
-        return Ruling(replace(row, verdict="undecidable"), None, f"No witness applies to d{row.name}.")
-    return Ruling(replace(row, verdict="disagree"), "manual")
+        note = Note("no_witness", f"No witness applies to d{row.name}.")
+        return Ruling(replace(row, verdict=Verdict.UNDECIDABLE), None, note)
+    return Ruling(replace(row, verdict=Verdict.DISAGREE), Blame.MANUAL)
 
 
 def _is_silent_elsewhere(evidence: Evidence, row: TensorReport) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from gradtwin.core.precision import is_floating
 from gradtwin.core.report import TensorReport, Worst
 from gradtwin.core.tolerance import AGREE_ULPS, scale_of, ulp
+from gradtwin.core.verdicts import Verdict
 from gradtwin.referee import witnesses
 from manual_grads import Array
 
@@ -120,11 +121,10 @@ def judge_by_probes(
         between the one-sided derivatives.
     """
     worst = Worst((0,) * ours.ndim, float(ours.flat[0]), float("nan"))
-    row = TensorReport(name, ours.shape, dtype, "undecidable", float("inf"), AGREE_ULPS, worst)
+    row = TensorReport(name, ours.shape, dtype, Verdict.UNDECIDABLE, float("inf"), AGREE_ULPS, worst)
     scale = scale_of(ours, *_entries(probes))
     rows = [_judge_probe(row, ours, wider, one, scale, usual) for one in probes]
-    order = ("agree", "kink", "rounding", "undecidable", "disagree")
-    return max(rows, key=lambda r: (order.index(r.verdict), r.error_ulps), default=row)
+    return max(rows, key=lambda r: (r.verdict.gravity, r.error_ulps), default=row)
 
 
 def _judge_probe(
@@ -136,15 +136,15 @@ def _judge_probe(
     slack = max(AGREE_ULPS * unit, 8 * one.uncertainty)
     unsure = 8 * one.uncertainty > max(CERTAIN * scale, AGREE_ULPS * unit)
     if error <= AGREE_ULPS * unit or (error <= slack and not unsure):
-        verdict = "agree"
+        verdict = Verdict.AGREE
     elif one.allows(mine):
-        verdict = "kink"
+        verdict = Verdict.KINK
     elif error <= slack:
-        verdict = "undecidable"
+        verdict = Verdict.UNDECIDABLE
     else:
         lost = error <= AGREE_ULPS * ulp(usual, row.dtype) * float(np.abs(one.direction).sum())
         right = wider is not None and abs(one.component(wider) - one.value) <= slack
-        verdict = "rounding" if lost or right else "disagree"
+        verdict = Verdict.ROUNDING if lost or right else Verdict.DISAGREE
     worst = Worst(one.index, mine, one.value, one.value)
     return replace(
         row, verdict=verdict, error_ulps=error / unit, bound_ulps=slack / unit, worst=worst, scale=scale

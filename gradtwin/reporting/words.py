@@ -80,7 +80,7 @@ def failures(page: TwinPage) -> list[str]:
     """Explain every failed check as the terminal does; once where several routes give the same."""
     found: dict[tuple[str, ...], list[Report]] = {}
     for report in page.reports:
-        if not Verdict(report.verdict).is_quiet:
+        if not report.verdict.is_quiet:
             lines = failure_lines(replace(report, command=""))
             found.setdefault((report.dtype, judgement(report), *lines), []).append(report)
     return [_failure(reports) for reports in found.values()]

@@ -16,6 +16,7 @@ from gradtwin.checking.low_precision import in_dtype
 from gradtwin.commands import cli
 from gradtwin.core.precision import LOW
 from gradtwin.core.routes import ROUTES
+from gradtwin.core.verdicts import Verdict
 from gradtwin.faults.catalogue import small
 from gradtwin.faults.score import score
 from gradtwin.twins import catalog
@@ -393,8 +394,8 @@ def test_the_command_line_says_both(capsys):
 
 def test_a_kink_that_is_not_accepted_does_not_pass_under_lost_digits():
     """`rounding` is graver than `kink` and passes; the formula beneath it, with kinks="reference", does not."""
-    kink = replace(check("gates"), verdict="kink", kinks="reference")
-    assert not replace(check("gates", dtype="float16"), verdict="rounding", formula=kink).agrees
+    kink = replace(check("gates"), verdict=Verdict.KINK, kinks="reference")
+    assert not replace(check("gates", dtype="float16"), verdict=Verdict.ROUNDING, formula=kink).agrees
 
 
 def test_a_check_in_float64_has_no_second_report():

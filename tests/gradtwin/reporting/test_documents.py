@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+from gradtwin.core.verdicts import Verdict
 from gradtwin.reporting.documents import json_document, junit_document
 from gradtwin.reporting.dossier import Dossier
 from gradtwin.reporting.markdown import markdown
@@ -90,5 +91,6 @@ def test_a_planted_fault_that_stays_unseen_fails_the_report(right: Dossier) -> N
     failure = ElementTree.fromstring(junit_document(missed)).find(".//failure")
     assert failure is not None and failure.get("type") == "missed"
     assert "agree: missed" in markdown(missed) and 'class="missed"' in html_page(missed)
-    lost = replace(right.pages[1], reports=(replace(right.pages[1].reports[0], verdict="rounding"),), seconds=(0.1,))
+    report = replace(right.pages[1].reports[0], verdict=Verdict.ROUNDING)
+    lost = replace(right.pages[1], reports=(report,), seconds=(0.1,))
     assert "digits were lost in xor" in headline(replace(right, pages=(lost,)))

@@ -62,7 +62,7 @@ def test_the_file_has_the_permissions_of_any_new_file(folder: Path) -> None:
         ("--output nowhere/report.html", "no directory nowhere"),
         ("--output report.pdf", "--format"),
         ("--output a.md --output there.html", "there.html exists"),
-        ("--format pdf", "'html'"),
+        ("--format pdf", "expected html, md"),
     ],
 )
 def test_a_bad_place_is_refused_before_anything_is_computed(
