@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.backend import devices
+from gradtwin.backend.replicas.cut import rows_of
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.routes import cut_as_asked, mixed_of, told
 from gradtwin.backend.replicas.sharded import Sharded
@@ -157,7 +158,7 @@ class Case:
         cached = {k: np.asarray(v) for k, v in manual.cache.items() if isinstance(v, np.ndarray | np.generic)}
         values = dict(reference.values) | self.batch | cached
         known: dict[str, Any] = {
-            "batch_size": _batch_size(self.batch), "precision": eps(self.dtype), "stale": stale
+            "batch_size": rows_of(self.batch.values()), "precision": eps(self.dtype), "stale": stale
         }  # fmt: skip
         combined = combined_wrongly(
             self.reference.cut,
@@ -227,11 +228,6 @@ def _asked_again(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments)
 
     return ask
-
-
-def _batch_size(batch: Params) -> int | None:
-    """Count the examples: the rows of the first array of the batch that has any."""
-    return next((len(array) for array in batch.values() if np.ndim(array)), None)
 
 
 def _notes_on_witnesses(evidence: Evidence) -> list[Note]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.backend.replicas.cut import rows_of
 from gradtwin.checking.check import check, check_gradients
 from gradtwin.checking.low_precision import are_distributions
 from gradtwin.checking.settings import OF_FUNCTIONS, OF_TWINS, CheckSettings
@@ -58,7 +59,7 @@ class Smallest:
     def size(self) -> str:
         """Say how small it is: "2 rows, 7 of 12 numbers not zero"."""
         arrays = [np.asarray(a) for a in (*self.params.values(), *self.batch)]
-        rows = next((len(a) for a in self.batch if np.ndim(a)), None)
+        rows = rows_of(self.batch)
         left, all_numbers = sum(np.count_nonzero(a) for a in arrays), sum(a.size for a in arrays)
         counted = "" if rows is None else f"{count(rows, 'row')}, "
         return f"{counted}{left} of {all_numbers} numbers not zero"
@@ -203,7 +204,7 @@ class _Search:
         self.checks = 1
         self.free = list(_free_slots(point))
         if self.failure.agrees:
-            raise InputError(f"{self.failure.twin}: nothing to shrink: the check does not fail.")
+            raise InputError(f"{self.failure.twin}: nothing to shrink; the check does not fail.")
 
     def finish(self, source: Callable[[], Source]) -> Smallest:
         """Take out rows and numbers, and give what is left."""
@@ -242,7 +243,7 @@ class _Search:
 
     def drop_rows(self) -> None:
         """Find few rows that fail together, then leave out each that is not needed."""
-        total = _row_count(self.point)
+        total = rows_of(self.point[1])
         if total is None:
             return
         whole, settings, size = self.point, self.settings, 1
@@ -252,8 +253,8 @@ class _Search:
             if any(self.fails(_with_rows(whole, rows), _recut(settings, rows)) for rows in few):
                 break
             size *= 2
-        for row in range((_row_count(self.point) or 1) - 1, -1, -1):
-            left = _row_count(self.point) or 1
+        for row in range((rows_of(self.point[1]) or 1) - 1, -1, -1):
+            left = rows_of(self.point[1]) or 1
             if left > 1 and row < left:
                 rows = np.delete(np.arange(left), row)
                 self.fails(_with_rows(self.point, rows), _recut(self.settings, rows))
@@ -319,15 +320,10 @@ def _with_entries(point: Point, slot: Slot, flat: Array, value: float) -> Point:
     return _replaced(point, slot, array)
 
 
-def _row_count(point: Point) -> int | None:
-    """Count the rows of the first array of the batch that has any."""
-    return next((len(array) for array in point[1] if np.ndim(array)), None)
-
-
 def _with_rows(point: Point, rows: Array) -> Point:
     """Keep some rows of every array that has one for each example."""
     params, batch = point
-    examples = _row_count(point)
+    examples = rows_of(batch)
 
     def kept(array: Array) -> Array:
         return array[rows] if np.ndim(array) and len(array) == examples else array

@@ -4,7 +4,7 @@ Unequal shards by default: a mean of the replicas' means is the mean of all exam
 and a wrong one when they are not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,13 +70,18 @@ def cut_of(batch: Mapping[str, Array], sizes: Sequence[int] | None = None, repli
         NotByExample: no array has rows, or there is only one.
         InputError: the sizes do not add up to the rows.
     """
-    rows = next((len(array) for array in batch.values() if np.ndim(array)), None)
+    rows = rows_of(batch.values())
     if rows is None:
         raise NotByExample("A data-parallel check cuts the batch along its examples: no array of it has rows to cut.")
     if rows < 2:
         raise NotByExample("A data-parallel check needs at least two examples, one for each replica, got 1.")
     sizes = unequal(rows, replicas) if sizes is None else _validated(sizes, rows)
     return Cut(sizes, tuple(name for name, array in batch.items() if np.ndim(array) and len(array) == rows), replicas)
+
+
+def rows_of(batch: Iterable[Array]) -> int | None:
+    """Count the examples of a batch: the rows of its first array that has any."""
+    return next((len(array) for array in batch if np.ndim(array)), None)
 
 
 def unequal(rows: int, parts: int) -> tuple[int, ...]:
