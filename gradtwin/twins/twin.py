@@ -162,22 +162,22 @@ def node_side(node: Any, init: Callable[[Generator], Params]) -> Any:
 
     Args:
         node: a class of `manual_grads.nodes` with `forward(*arguments)` and `backward(g, cache)`.
-        init: draws the node's differentiable arguments.
+        init: draws those of the node's arguments that are differentiated.
 
     Returns:
-        The side; its batch is the node's other arguments (t, mask), then g of the shape of y.
+        The side; its batch is the node's other arguments in the order of its signature (targets, a mask), then g of the
+        shape of y. An argument with a default keeps it.
     """
-    arguments = list(inspect.signature(node.forward).parameters)
+    parameters = inspect.signature(node.forward).parameters.values()
+    drawn = init(np.random.default_rng(0))
+    others = [p.name for p in parameters if p.name not in drawn and p.default is p.empty]
 
     def forward(params: Params, *batch: Array) -> tuple[Array, Cache]:
-        *others, g = batch
-        y, cache = node.forward(*params.values(), *others)
+        *given, g = batch
+        y, cache = node.forward(**params, **dict(zip(others, given, strict=True)))
         return (g * y).sum(), {"y": y, "g": g, "node": cache}
 
     def backward(params: Params, cache: Cache) -> Params:
         return {"y": cache["g"].copy(), **node.backward(cache["g"], cache["node"])}
 
-    batch_names = [name for name in arguments if name in ("t", "mask")] + ["g"]
-    return SimpleNamespace(
-        init_params=init, forward=forward, backward=backward, batch_names=batch_names, node=node
-    )
+    return SimpleNamespace(init_params=init, forward=forward, backward=backward, batch_names=[*others, "g"], node=node)
