@@ -51,7 +51,7 @@ class Relu:
 
 
 class Softmax:
-    """y_k = e^(x_k) / Σ_j e^(x_j) along the rows [B, C]:  dx_k = y_k (g_k - Σ_j g_j y_j)."""
+    """y_k = e^(x_k) / Σ_j e^(x_j), along the rows of x [B, C]:  dx_k = y_k (g_k - Σ_j g_j y_j)."""
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, Cache]:
@@ -64,7 +64,7 @@ class Softmax:
 
 
 class CrossEntropy:
-    """y = -Σ_k t_k ln x_k along the rows, x [B, C] > 0, y [B]:  dx_k = -g t_k / x_k, without a clamp."""
+    """y = -Σ_k t_k ln x_k, along the rows, x [B, C] > 0, y [B]:  dx_k = -g_n t_k / x_k, without a clamp."""
 
     @staticmethod
     def forward(x: Array, t: Array) -> tuple[Array, Cache]:
@@ -76,7 +76,7 @@ class CrossEntropy:
 
 
 class Mean:
-    """y = (1/M) Σ x over all M entries, y a scalar:  dx = g / M in every entry."""
+    """y = (1/M) Σ x, over all M entries, y a scalar:  dx = g / M, in every entry."""
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, Cache]:
@@ -106,7 +106,7 @@ class Dropout:
 
 
 class SoftmaxCrossEntropy:
-    """y = lse(x) - Σ_k t_k x_k along the rows, x [B, C] logits, y [B]:  dx = g (softmax(x) - t)."""
+    """y = lse(x) - Σ_k t_k x_k, along the rows, x [B, C] logits, y [B]:  dx = g_n (softmax(x) - t)."""
 
     @staticmethod
     def forward(x: Array, t: Array) -> tuple[Array, Cache]:

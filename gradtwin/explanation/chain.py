@@ -1,6 +1,7 @@
 """Both sides run on one example, and everything known of each tensor put beside its formula."""
 
-import ast
+import functools
+import inspect
 import linecache
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from gradtwin.core.tolerance import ulps_apart
 from gradtwin.diagnosis.location import Followed, follow
 from gradtwin.explanation.example import Example
 from gradtwin.explanation.formula_values import value_of
-from gradtwin.explanation.formulas import Formula, PageFormulas, formulas_of
+from gradtwin.explanation.formulas import Formula, PageFormulas, formulas_of, right_hand_side, without_prose
+from gradtwin.explanation.local_gradient import split_off
 from gradtwin.explanation.steps import Entry, Local, Step
 from gradtwin.referee import witnesses
 from gradtwin.referee.evidence import Evidence, ManualRun
@@ -63,16 +65,30 @@ class Chain:
                 found[name] = np.asarray(value)
         return found
 
+    @functools.cached_property
     def known(self) -> dict[str, Any]:
-        """Give every name a formula may use: tensors, gradients, and the counts B, K and M."""
-        x, *others = self.batch.values()
-        counts = {"B": float(len(x)) if x.ndim else 1.0}
-        if others and np.ndim(others[0]) == 2:
-            counts["K"] = float(others[0].shape[1])
-        masks = {f"m{name[4:]}": mask for name, mask in self.batch.items() if name.startswith("mask")}
-        kept = {name: value for name, value in self.cache.items() if not isinstance(value, Mapping)}
-        gradients = {f"d{name}": gradient for name, gradient in self.manual.gradients.items()}
-        return counts | masks | kept | self.batch | self.params | gradients
+        """Give every name a formula may use: tensors, gradients, counts, and what the page defines by them."""
+        return self.page.completed(self._tensors)
+
+    @functools.cached_property
+    def _tensors(self) -> dict[str, Any]:
+        node = getattr(self.twin.manual, "node", None)
+        arguments = inspect.signature(node.forward).parameters.values() if node is not None else ()
+        tensors = {argument.name: argument.default for argument in arguments if argument.default is not argument.empty}
+        tensors |= {f"m{name[4:]}": mask for name, mask in self.batch.items() if name.startswith("mask")}
+        kept = self.cache | self.cache.get("node", {}) if node is not None else self.cache
+        tensors |= {name: value for name, value in kept.items() if not isinstance(value, Mapping)}
+        tensors |= self.batch | self.params
+        tensors |= {f"d{name}": gradient for name, gradient in self.manual.gradients.items()}
+        return self._natural_counts() | self.page.counts(tensors) | tensors
+
+    def _natural_counts(self) -> dict[str, float]:
+        """Give the counts that need no shape on the page: B rows, K columns of targets, M entries of x."""
+        first, *others = self.batch.values()
+        counts = {"B": float(len(first)) if first.ndim else 1.0}
+        counts |= {"K": float(others[0].shape[1])} if others and np.ndim(others[0]) == 2 else {}
+        x = (self.batch | self.params).get("x")
+        return counts if x is None else counts | {"M": float(np.size(x))}
 
     # ---- forward ----
 
@@ -92,7 +108,7 @@ class Chain:
         if self.loss_formula.text not in self.values():  # L = f: the last value is the loss
             loss = np.asarray(self.manual.loss)
             formula = self.loss_formula
-            page = value_of(formula.text, self.known())
+            page = value_of(without_prose(formula.text), self.known)
             total = None if page is None else page.sum()
             step = _step("loss", formula.name, formula.text, loss, self.reference.loss, _says(total, loss))
             steps.append(replace(step, verdict=self.verdicts["loss"]))
@@ -104,7 +120,7 @@ class Chain:
         if theirs is not None and theirs.shape != value.shape:
             theirs = None
         text = formula.text if formula else ""
-        page = value_of(formula.expressions[-1], self.known()) if formula else None
+        page = value_of(formula.expressions[-1], self.known, value.shape) if formula else None
         return _step(name, name, text, value, theirs, _says(page, value))
 
     # ---- backward ----
@@ -120,7 +136,7 @@ class Chain:
         line, place = self._line(name)
         local, values = self._local(name, formula)
         step = _step(
-            name, f"d{name}", formula.text if formula else _right_hand_side(line, name), hand, right,
+            name, f"d{name}", formula.text if formula else right_hand_side(line, name), hand, right,
             lambda index: self._testify(name, index), local=values,
         )  # fmt: skip
         return replace(
@@ -154,10 +170,9 @@ class Chain:
         named = re.search(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z0-9])", self.loss_formula.text)
         if name not in self.cache or named is None:
             return None
-        known = self.known()
 
         def loss(point: Mapping[str, Array]) -> Any:
-            value = value_of(self.loss_formula.text, {**known, **point})
+            value = value_of(without_prose(self.loss_formula.text), self.page.completed({**self._tensors, **point}))
             return np.nan if value is None else value.sum()
 
         direction = np.zeros(np.shape(self.cache[name]))
@@ -168,7 +183,7 @@ class Chain:
 
     def _local(self, name: str, formula: Formula | None) -> tuple[Local | None, Array | None]:
         """Find what a step multiplies its upstream gradient with, and its value where it is taken entry by entry."""
-        found = _upstream(formula, self.names, hasattr(self.twin.manual, "node")) if formula else None
+        found = split_off(formula, self.names, hasattr(self.twin.manual, "node")) if formula else None
         if found is None:
             return None, None
         of, text = found
@@ -181,7 +196,7 @@ class Chain:
 
     def _entrywise(self, of: str, name: str, text: str) -> Array | None:
         """Compute a local gradient that multiplies entry by entry; None for a matrix, or what cannot be computed."""
-        value, upstream, right = value_of(text, self.known()), self.right.get(of), self.right.get(name)
+        value, upstream, right = value_of(text, self.known), self.right.get(of), self.right.get(name)
         if value is None or upstream is None or right is None or upstream.size != right.size:
             return None
         if value.size not in (1, right.size):
@@ -251,60 +266,3 @@ def _worst(ours: Array, errors: Array | None) -> tuple[int, ...]:
     """Find the entry with the largest error; where no entry has one, the largest entry."""
     by = np.abs(ours) if errors is None or not errors.any() else errors
     return tuple(int(i) for i in np.unravel_index(np.argmax(by), by.shape))
-
-
-def _right_hand_side(line: str, name: str) -> str:
-    """Take what a line of code assigns, or puts under a key: the formula of a page that has none."""
-    try:
-        statements = ast.parse(line if "=" in line or line.startswith("return") else f"{{{line}}}").body
-    except SyntaxError:
-        return ""
-    if len(statements) > 1:
-        statements = [statement for statement in statements if _assigns(statement, name)]
-    tree = statements[0] if len(statements) == 1 else None
-    value = getattr(tree, "value", None)
-    if isinstance(value, ast.Dict):
-        value = next((v for k, v in zip(value.keys, value.values, strict=True) if _is_key(k, name)), None)
-    return "" if value is None else ast.unparse(value)
-
-
-def _assigns(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement gives a value to `name` or `d<name>`."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return any(isinstance(target, ast.Name) and target.id in (name, f"d{name}") for target in targets)
-
-
-def _is_key(key: ast.expr | None, name: str) -> bool:
-    return isinstance(key, ast.Constant) and key.value == name
-
-
-def _upstream(formula: Formula, names: tuple[str, ...], is_node: bool) -> tuple[str, str] | None:
-    """Split a gradient's formula into the upstream gradient and the local one.
-
-    `a1ᵀ dz2` is dz2 times the local gradient a1ᵀ; `Σ_n dz2_n` is a sum, whose local gradient is 1. A formula
-    that holds two upstream gradients, or none, has no single local one.
-
-    Returns:
-        The name of the tensor upstream, and the local gradient's formula.
-    """
-    for expression in reversed(formula.expressions):
-        found = [
-            (m, m[1] or "y")
-            for m in re.finditer(r"(?<![\w∂])(?:d([A-Za-z]\w*?)|g)(?:_[a-z]+)?(?![A-Za-z0-9])", expression)
-            if (m[1] in names if m[1] else is_node)
-        ]
-        if len(found) == 1 and not (is_node and expression == "g"):
-            match, tensor = found[0]
-            return tensor, _without(expression, match)
-    return None
-
-
-def _without(expression: str, upstream: re.Match[str]) -> str:
-    """Take a factor out of a product; what is left of a sum, or of nothing, is 1."""
-    before, after = expression[: upstream.start()].rstrip(" ∘·"), expression[upstream.end() :].lstrip(" ∘·")
-    rest = f"{before} {after}".strip()
-    if rest in ("", "Σ_n", "Σ", "Σ_n Σ_k"):
-        return "1"
-    if rest.startswith("/"):
-        return f"1 {rest}"
-    return f"-{rest[1:].lstrip()}" if rest.startswith("-") else rest
