@@ -11,7 +11,7 @@ import pytest
 
 from gradtwin import InputError, explain, train
 from gradtwin.commands import cli
-from gradtwin.commands import terminal as rendering
+from gradtwin.commands.command_line import print_json
 from gradtwin.core.report import label
 from gradtwin.explanation.steps import Explanation, Step
 from gradtwin.explanation.text import lines_of, plain_text
@@ -262,5 +262,5 @@ def test_a_number_that_is_not_finite_is_null_in_the_json(monkeypatch: Any, capsy
     """JSON has no infinity; a reader of the document gets null."""
     row = explain("neuron", seed=1).to_dict()
     row["backward"][0]["error_ulps"] = math.inf
-    rendering.print_json([row])
+    print_json([row])
     assert json.loads(capsys.readouterr().out)[0]["backward"][0]["error_ulps"] is None
