@@ -30,6 +30,7 @@ from gradtwin.backend.tensorflow_side import load_tensorflow, resolve
 from gradtwin.training import lockstep as training
 from gradtwin.training.batches import Chunk, chunks
 from gradtwin.training.plan import Plan, make_plan
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.twins import catalog
 from manual_grads import optimizers
 
@@ -55,10 +56,10 @@ def manual_loop(plan: Plan, parts: list[Chunk]) -> Callable[[], Any]:
             for k in range(part.count):
                 _, cache = plan.manual.forward(params, *part.batch(k))
                 gradients = plan.manual.backward(params, cache)
-                if plan.optimizer == "adam":
-                    params, state = optimizers.adam(params, gradients, state, plan.learning_rate)
+                if plan.settings.optimizer == "adam":
+                    params, state = optimizers.adam(params, gradients, state, plan.settings.learning_rate)
                 else:
-                    params = optimizers.gradient_descent(params, gradients, plan.learning_rate)
+                    params = optimizers.gradient_descent(params, gradients, plan.settings.learning_rate)
         return params
 
     return loop
@@ -71,16 +72,16 @@ def tensorflow_loop(plan: Plan, parts: list[Chunk]) -> Callable[[], Any]:
 
     forward = resolve(plan.twin.reference)
     variables = {name: tf.Variable(value) for name, value in plan.start.items()}
-    state = rules.adam_state(variables) if plan.optimizer == "adam" else {}
+    state = rules.adam_state(variables) if plan.settings.optimizer == "adam" else {}
 
     def step(*batch: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = forward(variables, *batch)["loss"]
         gradients = tape.gradient(loss, variables)
-        if plan.optimizer == "adam":
-            rules.adam(variables, gradients, state, plan.learning_rate)
+        if plan.settings.optimizer == "adam":
+            rules.adam(variables, gradients, state, plan.settings.learning_rate)
         else:
-            rules.gradient_descent(variables, gradients, plan.learning_rate)
+            rules.gradient_descent(variables, gradients, plan.settings.learning_rate)
         return loss
 
     def steps(count: Any, *batch: Any) -> None:
@@ -95,7 +96,7 @@ def tensorflow_loop(plan: Plan, parts: list[Chunk]) -> Callable[[], Any]:
         for name, variable in variables.items():
             variable.assign(plan.start[name])
         if not parts[0].varying:
-            many(tf.constant(plan.steps), *map(tf.constant, parts[0].fixed))
+            many(tf.constant(plan.settings.steps), *map(tf.constant, parts[0].fixed))
         else:
             for part in parts:
                 for k in range(part.count):
@@ -110,15 +111,15 @@ def lockstep(plan: Plan) -> Callable[[], Any]:
 
     def train() -> Any:
         with tempfile.TemporaryDirectory() as directory:
-            return training.train(plan.twin, steps=plan.steps, logdir=directory)
+            return training.train(plan.twin, steps=plan.settings.steps, logdir=directory)
 
     return train
 
 
 def measure(name: str, steps: int | None, rounds: int) -> Ratio:
     """Time all three ways of one twin."""
-    plan = make_plan(catalog.get(name), steps=steps)
-    parts = list(chunks(plan, np.random.default_rng((plan.seed or 0, 1))))
+    plan = make_plan(catalog.get(name), TrainingSettings(steps=steps))
+    parts = list(chunks(plan, np.random.default_rng((plan.settings.seed or 0, 1))))
     ways = {"lockstep": lockstep(plan), "manual": manual_loop(plan, parts), "tensorflow": tensorflow_loop(plan, parts)}
     names, times = list(ways), []
     with np.errstate(all="ignore"):
@@ -128,7 +129,7 @@ def measure(name: str, steps: int | None, rounds: int) -> Ratio:
     counted = times[1:]
     return Ratio(
         name,
-        plan.steps,
+        plan.settings.steps,
         median(t["lockstep"] / (t["manual"] + t["tensorflow"]) for t in counted),
         {way: median(t[way] for t in counted) for way in names},
     )

@@ -80,10 +80,10 @@ def loop() -> None:
 
     @tf.function
     def steps(x: tf.Tensor, t: tf.Tensor) -> None:
-        for _ in tf.range(plan.steps):
+        for _ in tf.range(plan.settings.steps):
             with tf.GradientTape() as tape:
                 loss = xor.forward(variables, x, t)["loss"]
-            optimizers.gradient_descent(variables, tape.gradient(loss, variables), plan.learning_rate)
+            optimizers.gradient_descent(variables, tape.gradient(loss, variables), plan.settings.learning_rate)
 
     steps(*map(tf.constant, plan.rows))
     print({name: variable.numpy().tolist() for name, variable in variables.items()})

@@ -50,11 +50,13 @@ def command(
 
     What is left out is the twin's default: steps, learning rate, batch size, optimizer, dropout.
     """
-    from gradtwin.commands import runs
+    from gradtwin.commands.runs import planned_runs
     from gradtwin.commands.train_terminal import print_history, training_progress
+    from gradtwin.training.settings import TrainingSettings
 
     with stdout_kept_clean(as_json):
-        planned = runs.arrange(twins_asked_for(names).values(), learning_rate or [None], hidden, **settings)
+        asked = TrainingSettings(**settings)
+        planned = planned_runs(twins_asked_for(names).values(), learning_rate or [None], hidden, asked)
         histories = []
         for run in planned:
             with training_progress(run.twin.name, shown=not as_json) as progress:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gradtwin.commands.terminal import console, new_table, print_table
 from gradtwin.core.plain import count, number, percent
-from gradtwin.training.history import History
+from gradtwin.training.history import History, gap_line
 from gradtwin.twins.twin import Twin
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def print_history(history: History, twin: Twin) -> None:
     print_table(_scores_table(history), out)
     if (predictions := _predictions_table(history, twin)) is not None:
         print_table(predictions, out)
-    out.print(f"  {_gap_line(history)}")
+    out.print(f"  {gap_line(history)}")
     if history.directory:
         out.print(f"  {history.directory}", soft_wrap=True)
     out.print()
@@ -90,10 +90,3 @@ def _predictions_table(history: History, twin: Twin) -> "Table | None":
     for name, text in zip(_SIDES.values(), shown, strict=True):
         table.add_row(f"  {name}", text)
     return table
-
-
-def _gap_line(history: History) -> str:
-    gap = f"gap between parameters {history.gap:.3g} after {count(history.steps, 'update')}"
-    if history.diverged_at is None:
-        return f"{gap}, never above 1e-6"
-    return f"{gap}, first above 1e-6 after update {history.diverged_at}"

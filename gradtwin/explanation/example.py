@@ -13,6 +13,7 @@ from gradtwin.training.batches import Chunk, chunks, longest_chunk
 from gradtwin.training.manual_side import ManualTrainer
 from gradtwin.training.plan import Plan, make_plan
 from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.twins.twin import Twin
 from manual_grads import Array, Params
 
@@ -48,15 +49,16 @@ def in_training(twin: Twin, step: int, seed: int | None) -> Example:
     """Train both sides for `step` updates, keep the parameters, and take one more."""
     if step < 0:
         raise InputError(f"The step is a number of updates from 0, got {step}.")
-    plan = make_plan(twin, steps=step + 1, seed=seed)
-    trainers = _trainers(plan.twin, plan.start, plan.optimizer, plan.learning_rate, looped=longest_chunk(plan) > 1)
+    plan = make_plan(twin, TrainingSettings(steps=step + 1, seed=seed))
+    optimizer, rate = plan.settings.optimizer, plan.settings.learning_rate
+    trainers = _trainers(plan.twin, plan.start, optimizer, rate, looped=longest_chunk(plan) > 1)
     before, chunk, after = _advance(plan, trainers)
     batch = chunk.batch(chunk.count - 1)
     return Example(
         params=before,
         batch=dict(zip(plan.twin.batch_names(batch), batch, strict=True)),
         text=_training_text(plan, step),
-        rule=_rule(plan.optimizer, plan.learning_rate),
+        rule=_rule(optimizer, rate),
         after_manual=after[0],
         after_tensorflow=after[1],
     )
@@ -69,7 +71,7 @@ def _advance(
     before = plan.start
     states: list[dict[str, Array]] = []
     with np.errstate(all="ignore"):
-        for chunk in chunks(plan, np.random.default_rng((plan.seed or 0, 1))):
+        for chunk in chunks(plan, np.random.default_rng((plan.settings.seed or 0, 1))):
             before = sides[0].params
             states = [{n: np.array(v[-2:]) for n, v in side.advance(chunk)[1].items()} for side in sides]
     if chunk.count > 1:
@@ -94,7 +96,7 @@ def _rule(optimizer: str, rate: float) -> str:
 
 
 def _training_text(plan: Plan, step: int) -> str:
-    source = plan.seed is None and plan.twin.source_start is not None
-    start = "the source's own start" if source else f"a start drawn from seed {plan.seed or 0}"
-    rows = "all rows" if plan.batch_size is None else "one batch"
+    source = plan.settings.seed is None and plan.twin.source_start is not None
+    start = "the source's own start" if source else f"a start drawn from seed {plan.settings.seed or 0}"
+    rows = "all rows" if plan.settings.batch_size is None else "one batch"
     return f"{start}, {rows} of {plan.twin.data}" + (f", after {step:,} update{'s' * (step != 1)}" if step else "")

@@ -27,6 +27,7 @@ from gradtwin.reporting import environment
 from gradtwin.training.history import History
 from gradtwin.training.lockstep import train
 from gradtwin.training.plan import make_plan
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.training.tensorboard.pictures import GRID, plane
 from gradtwin.twins import catalog
 from gradtwin.twins.twin import Batch, Twin
@@ -257,15 +258,15 @@ def _train(twin: Twin) -> tuple[History | None, str]:
 
 def affordable_steps(twin: Twin) -> int:
     """Give the steps a report trains: the twin's own number, fewer for a large network."""
-    plan = make_plan(twin, steps=1)
-    rows = plan.batch_size or (len(plan.rows[0]) if plan.rows[0].ndim else 1)
+    plan = make_plan(twin, TrainingSettings(steps=1))
+    rows = plan.settings.batch_size or (len(plan.rows[0]) if plan.rows[0].ndim else 1)
     work = rows * sum(p.size for p in plan.start.values())
     return min(twin.training.steps, max(FEWEST_STEPS, int(MULTIPLICATIONS / work)))
 
 
 def _boundary(twin: Twin, history: History) -> Boundary | None:
     """Ask both trained sides about the plane of two inputs, where the twin has one."""
-    rows = make_plan(twin, steps=1).rows
+    rows = make_plan(twin, TrainingSettings(steps=1)).rows
     asked = plane(twin, rows)
     if asked is None or not all(np.isfinite(p).all() for p in history.params["manual"].values()):
         return None

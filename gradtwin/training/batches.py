@@ -38,11 +38,12 @@ class Chunk:
 
 def longest_chunk(plan: Plan) -> int:
     """Say how many steps are taken at once: few enough to hold, and none across a logged step."""
-    size = plan.batch_size or _count(plan)
+    size = plan.settings.batch_size or _count(plan)
     entries = sum(p.size for p in plan.start.values()) + size * sum(plan.mask_widths)
-    if plan.batch_size:
+    if plan.settings.batch_size:
         entries += size * sum(array[0].size for array in plan.rows)
-    return min(most_steps_at_once(entries * np.dtype(plan.dtype).itemsize), plan.log_every, plan.steps)
+    at_once = most_steps_at_once(entries * np.dtype(plan.settings.dtype).itemsize)
+    return min(at_once, plan.settings.log_every, plan.settings.steps)
 
 
 def most_steps_at_once(held: int) -> int:
@@ -59,16 +60,16 @@ def chunks(plan: Plan, rng: Generator) -> Iterator[Chunk]:
     order_rng, mask_rng = rng.spawn(2)
     order = np.empty(0, int)
     step = 0
-    while step < plan.steps:
-        count = min(longest, plan.steps - step, plan.log_every - step % plan.log_every)
+    while step < plan.settings.steps:
+        count = min(longest, plan.settings.steps - step, plan.settings.log_every - step % plan.settings.log_every)
         fixed: Batch = plan.rows
         varying: Batch = ()
         size = _count(plan)
-        if plan.batch_size is not None:
+        if plan.settings.batch_size is not None:
             at = step % per_epoch
             if at == 0:
                 order = order_rng.permutation(_count(plan))
-            indices = _indices(order, at, count, plan.batch_size)
+            indices = _indices(order, at, count, plan.settings.batch_size)
             count, size = indices.shape
             fixed, varying = (), tuple(array[indices] for array in plan.rows)
         masks = _masks(plan, mask_rng, count, size)
@@ -91,11 +92,11 @@ def _indices(order: Array, at: int, count: int, size: int) -> Array:
 
 def _masks(plan: Plan, rng: Generator, count: int, size: int) -> Batch:
     """Draw inverted-dropout masks [count, size, width] with entries 0 or 1/keep, step by step."""
-    if plan.keep is None:
+    if plan.settings.keep is None:
         return ()
-    masks = tuple(np.empty((count, size, width), plan.dtype) for width in plan.mask_widths)
+    masks = tuple(np.empty((count, size, width), plan.settings.dtype) for width in plan.mask_widths)
     for k in range(count):
         for mask in masks:
-            kept = rng.random(mask.shape[1:], dtype=np.float32) < plan.keep
-            np.divide(kept, plan.keep, out=mask[k], casting="same_kind")
+            kept = rng.random(mask.shape[1:], dtype=np.float32) < plan.settings.keep
+            np.divide(kept, plan.settings.keep, out=mask[k], casting="same_kind")
     return masks

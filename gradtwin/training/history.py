@@ -1,19 +1,26 @@
 """History: what a training in lockstep recorded."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gradtwin.core.notebook import ShownInNotebooks
+from gradtwin.core.plain import count, jsonable, number, percent
 from manual_grads import Array, Params
 
 DIVERGED = 1e-6
 PREDICTIONS_IN_JSON = 128
 
+# What a history says of the settings it was made with.
+OF_HISTORY = ("dtype", "learning_rate", "optimizer", "seed", "batch_size", "keep", "variant")
+IN_JSON = (
+    *("twin", "run", "dtype", "learning_rate", "steps", "manual", "tensorflow", "gap", "diverged_at"),
+    *("optimizer", "seed", "batch_size", "keep", "variant", "interrupted", "directory", "note"),
+)
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class History(ShownInNotebooks):
     """Both sides of one training, step by step.
 
@@ -28,10 +35,10 @@ class History(ShownInNotebooks):
         dtype: "float64" or "float32".
         learning_rate: the learning rate of both sides.
         steps: updates done; fewer than asked for where `interrupted`.
-        manual: `loss` and `accuracy` (None where the twin has none) of the hand-written side after the last
+        manual: `loss` and `accuracy` (None where the twin has none) of the manual side after the last
             update, over the whole training set without dropout; `test_loss` and `test_accuracy` where there
             is a test set.
-        tensorflow: the same of TensorFlow's side.
+        tensorflow: the same of the reference side.
         gap: the last of `gaps`.
         diverged_at: the number of updates after which the gap was first not within 1e-6, or None.
         losses_manual: [steps].
@@ -47,7 +54,7 @@ class History(ShownInNotebooks):
         seed: what start, batches and masks were drawn from; None is the source's own start.
         batch_size: rows in a batch, None where every step takes all rows.
         keep: the probability with which dropout kept a unit, None without dropout.
-        variant: the name of the manual side that stood in for the twin's own, or "".
+        variant: the name of the manual side that stood in for the twin's, or "".
         interrupted: whether Ctrl-C ended the run.
         directory: where the event files lie, or None.
         note: one line about the data, or "".
@@ -77,6 +84,19 @@ class History(ShownInNotebooks):
     directory: str | None = None
     note: str = ""
 
+    def __repr__(self) -> str:
+        return f"<History of {self.twin} {self.run}: {self.steps:,} updates, gap {self.gap:.3g}>"
+
+    def __str__(self) -> str:
+        """Say where both sides ended and how far they are apart."""
+        rows = [("", "loss", "accuracy")]
+        for name, side in (("manual", self.manual), ("reference", self.tensorflow)):
+            rows.append((name, number(side["loss"]), percent(side["accuracy"])))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        form = f"  {{:<{widths[0]}}}  {{:>{widths[1]}}}  {{:>{widths[2]}}}"
+        lines = [form.format(*row) for row in rows]
+        return "\n".join([f"{self.twin}  {self.run}", *lines, f"  {gap_line(self)}", *filter(None, [self.directory])])
+
     def to_dict(self) -> dict[str, Any]:
         """Give the row of `gradtwin train --json`.
 
@@ -84,44 +104,19 @@ class History(ShownInNotebooks):
         there are more than 128 rows of them.
         """
         few = all(len(np.atleast_1d(rows)) <= PREDICTIONS_IN_JSON for rows in self.predictions.values())
-        return _for_json(
-            {
-                "twin": self.twin,
-                "run": self.run,
-                "dtype": self.dtype,
-                "learning_rate": self.learning_rate,
-                "steps": self.steps,
-                "manual": self.manual,
-                "tensorflow": self.tensorflow,
-                "gap": self.gap,
-                "diverged_at": self.diverged_at,
-                "optimizer": self.optimizer,
-                "seed": self.seed,
-                "batch_size": self.batch_size,
-                "keep": self.keep,
-                "variant": self.variant,
-                "interrupted": self.interrupted,
-                "directory": self.directory,
-                "note": self.note,
-                "predictions": self.predictions if few else None,
-                "logged": self.logged,
-            }
-        )
+        row = {name: getattr(self, name) for name in IN_JSON}
+        return dict(jsonable(row | {"predictions": self.predictions if few else None, "logged": self.logged}))
+
+
+def gap_line(history: History) -> str:
+    """Say how far the sides are apart at the end, and when they parted."""
+    gap = f"gap between parameters {history.gap:.3g} after {count(history.steps, 'update')}"
+    if history.diverged_at is None:
+        return f"{gap}, never above 1e-6"
+    return f"{gap}, first above 1e-6 after update {history.diverged_at:,}"
 
 
 def first_divergence(gaps: Array) -> int | None:
     """Find the first gap that is not within 1e-6; NaN is not."""
     beyond = np.flatnonzero(~(np.asarray(gaps) <= DIVERGED))
     return int(beyond[0]) if beyond.size else None
-
-
-def _for_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _for_json(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _for_json(value.tolist())
-    if isinstance(value, list):
-        return [_for_json(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,17 @@ from gradtwin.core.errors import InputError
 from gradtwin.core.interrupts import stop_request
 from gradtwin.training.batches import Chunk, chunks, longest_chunk
 from gradtwin.training.evaluation import Score, accuracy, score
-from gradtwin.training.history import History, first_divergence
-from gradtwin.training.log import TrainingLog
+from gradtwin.training.history import OF_HISTORY, History, first_divergence
+from gradtwin.training.log import LogPoint, TrainingLog
 from gradtwin.training.manual_side import ManualTrainer
 from gradtwin.training.plan import Plan, make_plan
 from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.training.tensorboard.lockstep_board import SIDES, LockstepBoard
-from gradtwin.training.tensorboard.run_directories import run_name
 from gradtwin.twins import catalog
 from gradtwin.twins.datasets import Dataset
 from gradtwin.twins.twin import Batch, Twin
 from manual_grads import Array
-
-# The last two are known only where TensorBoard's files are written.
-GAPS = ("gap", "gap_ulp", "gap_relative")
 
 Progress = Callable[[int, int], None]
 Scores = dict[str, Score]
@@ -88,22 +84,24 @@ def train(
     Raises:
         InputError: a setting is impossible, the data do not fit, or the log cannot be written.
     """
-    twin = catalog.get(twin) if isinstance(twin, str) else twin
-    plan = make_plan(
-        twin, steps=steps, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed,
-        dtype=dtype, optimizer=optimizer, keep=keep, data=data, data_dir=data_dir, log_every=log_every,
-        manual=manual, variant=variant,
+    asked = TrainingSettings(
+        steps, epochs, learning_rate, batch_size, seed, dtype, optimizer, keep, data, data_dir, log_every, manual,
+        variant,
     )  # fmt: skip
+    return train_as(catalog.get(twin) if isinstance(twin, str) else twin, asked, logdir, progress)
+
+
+def train_as(
+    twin: Twin, asked: TrainingSettings, logdir: str | Path | None = None, progress: Progress | None = None
+) -> History:
+    """Train both sides as a record of settings asks for; see `train`."""
+    plan = make_plan(twin, asked)
     reference = resolve(twin.reference)
-    name = run_name(
-        learning_rate=plan.learning_rate, optimizer=plan.optimizer, steps=plan.steps, dtype=plan.dtype,
-        batch_size=plan.batch_size, keep=plan.keep, seed=plan.seed, variant=plan.variant,
-    )  # fmt: skip
-    board = None if logdir is None else LockstepBoard(plan, logdir, name, reference)
+    board = None if logdir is None else LockstepBoard(plan, logdir, plan.settings.name, reference)
     try:
         # A learning rate too large ends in infinities; the history shows them, numpy need not warn of each.
         with np.errstate(all="ignore"):
-            history = _Lockstep(plan, reference, board).run(progress, name)
+            history = _Lockstep(plan, reference, board).run(progress)
     except BaseException:
         if board is not None:
             board.abandon()
@@ -138,41 +136,24 @@ def _largest(ours: Array, theirs: Array) -> Array:
     return largest
 
 
-@dataclass
-class _Record:
-    """What is kept of every step, and of every logged step."""
-
-    losses: dict[str, list[Array]] = field(default_factory=lambda: {side: [np.empty(0)] for side in SIDES})
-    gaps: list[Array] = field(default_factory=list)
-    points: list[dict[str, Any]] = field(default_factory=list)
-
-    def logged(self) -> dict[str, Any]:
-        table: dict[str, Any] = {"step": [point["step"] for point in self.points]}
-        for tag in ("loss", "accuracy"):
-            for side in SIDES:
-                table[f"{tag}_{side}"] = [point[side][tag] for point in self.points]
-        for key in GAPS:
-            names = self.points[0].get(key, ()) if self.points else ()
-            table[key] = {name: [point[key][name] for point in self.points] for name in names}
-        return table
-
-
 class _Lockstep:
     """One training under way."""
 
     def __init__(self, plan: Plan, reference: Callable[..., Any], board: LockstepBoard | None) -> None:
         self.plan = plan
         self.board = board
-        self.manual = ManualTrainer(plan.manual, plan.start, plan.optimizer, plan.learning_rate)
+        settings = plan.settings
+        self.manual = ManualTrainer(plan.manual, plan.start, settings.optimizer, settings.learning_rate)
         self.tensorflow = ReferenceTrainer(
             reference,
             plan.start,
-            optimizer=plan.optimizer,
-            learning_rate=plan.learning_rate,
+            optimizer=settings.optimizer,
+            learning_rate=settings.learning_rate,
             looped=longest_chunk(plan) > 1,
         )
         self.log = TrainingLog(plan, board, self.manual, self.tensorflow)
-        self.record = _Record()
+        self.losses: dict[str, list[Array]] = {side: [np.empty(0)] for side in SIDES}
+        self.all_gaps: list[Array] = []
         self.done = 0
         self.test: Scores | None = None
         self.tested_at: int | None = None
@@ -180,7 +161,7 @@ class _Lockstep:
         starts = self.manual.params, self.tensorflow.params()
         self._take_gaps(largest_differences(*({n: np.asarray(p)[None] for n, p in side.items()} for side in starts)))
 
-    def run(self, progress: Progress | None, name: str) -> History:
+    def run(self, progress: Progress | None) -> History:
         """Go through all chunks, or up to Ctrl-C, and sum up."""
         try:
             interrupted = self._go_through(progress)
@@ -188,49 +169,48 @@ class _Lockstep:
             with suppress(InputError):  # the first error is the one to report
                 self.log.save()
             raise
-        return self._sum_up(name, interrupted)
+        return self._sum_up(interrupted)
 
     def _go_through(self, progress: Progress | None) -> bool:
-        rng = np.random.default_rng((self.plan.seed or 0, 1))
+        rng = np.random.default_rng((self.plan.settings.seed or 0, 1))
         with stop_request() as asked_to_stop:
             for chunk in chunks(self.plan, rng):
                 self._take(chunk)
-                if _tell(progress, self.done, self.plan.steps) or asked_to_stop():
+                if _tell(progress, self.done, self.plan.settings.steps) or asked_to_stop():
                     return True
         return False
 
     def _take(self, chunk: Chunk) -> None:
         """Take a chunk's steps on both sides, compare them, and log what is due."""
-        point = self._look(chunk) if chunk.first % self.plan.log_every == 0 else None
+        accuracies = self._look(chunk) if chunk.first % self.plan.settings.log_every == 0 else None
         losses, states = self.manual.advance(chunk)
         their_losses, their_states = self.tensorflow.advance(chunk)
-        if point is not None:
-            point["manual"]["loss"], point["tensorflow"]["loss"] = float(losses[0]), float(their_losses[0])
-            self._log_point(point)
-        self.record.losses["manual"].append(losses)
-        self.record.losses["tensorflow"].append(np.array(their_losses, np.float64))
+        if accuracies is not None:
+            first = {"manual": float(losses[0]), "tensorflow": float(their_losses[0])}
+            self.log.point(LogPoint(self.done, first, accuracies, self.gaps))
+        self.losses["manual"].append(losses)
+        self.losses["tensorflow"].append(np.array(their_losses, np.float64))
         self._take_gaps(largest_differences(states, their_states))
         self.done += chunk.count
-        if self.plan.batch_size is not None and self.done % self.plan.steps_per_epoch == 0:
+        if self.plan.settings.batch_size is not None and self.done % self.plan.steps_per_epoch == 0:
             self._test()
         self.log.save_if_due()
 
     def _take_gaps(self, differences: Mapping[str, Array]) -> None:
-        self.record.gaps.append(np.max(list(differences.values()), axis=0))
+        self.all_gaps.append(np.max(list(differences.values()), axis=0))
         self.gaps = {name: float(values[-1]) for name, values in differences.items()}
 
     # ---- looking at both sides without moving them -------------------------------------------------
 
-    def _look(self, chunk: Chunk) -> dict[str, Any]:
-        """Evaluate both sides on the batch to come, without dropout; log the state if due."""
+    def _look(self, chunk: Chunk) -> dict[str, float | None]:
+        """Give both sides' accuracy on the batch to come, without dropout; log the state if due."""
         batch = chunk.batch(0)
         rows = batch[: len(self.plan.rows)]
         values = {side: evaluate(rows) for side, evaluate in self._evaluate.items()}
         self.log.state(self.done, batch, values)
         self.log.remember()
         twin = self.plan.twin
-        right = {side: accuracy(twin.task, values[side].get(twin.output), rows) for side in SIDES}
-        return {"step": self.done, "gap": self.gaps, **{side: {"accuracy": right[side]} for side in SIDES}}
+        return {side: accuracy(twin.task, values[side].get(twin.output), rows) for side in SIDES}
 
     def _test(self) -> None:
         """Score both sides on the test set, once for each number of updates."""
@@ -245,52 +225,43 @@ class _Lockstep:
 
     # ---- logging -----------------------------------------------------------------------------------
 
-    def _log_point(self, point: dict[str, Any]) -> None:
-        self.record.points.append(point)
-        self.log.point(point)
-
     def _log_end(self, scores: Scores) -> None:
         """Log the state after the last update."""
-        if self.plan.batch_size is None and self.plan.keep is None:
+        if self.plan.settings.batch_size is None and self.plan.settings.keep is None:
             # Every step saw the whole training set: the end is one more point of the same curve.
-            last = {side: {"loss": found.loss, "accuracy": found.accuracy} for side, found in scores.items()}
+            losses, accuracies = ({side: getattr(s, tag) for side, s in scores.items()} for tag in ("loss", "accuracy"))
             self.log.remember()
-            self._log_point({"step": self.done, "gap": self.gaps, **last})
+            self.log.point(LogPoint(self.done, losses, accuracies, self.gaps))
         else:
             self.log.scores(self.done, "train", scores)
         self.log.end(self.done, scores, self.test)
 
     # ---- the end -----------------------------------------------------------------------------------
 
-    def _sum_up(self, name: str, interrupted: bool) -> History:
+    def _sum_up(self, interrupted: bool) -> History:
         plan, scores = self.plan, self._scores(self.plan.rows)
         self._test()
         self._log_end(scores)
-        gaps = np.concatenate(self.record.gaps)
+        gaps = np.concatenate(self.all_gaps)
+        settings = {name: getattr(plan.settings, name) for name in OF_HISTORY}
         return History(
             twin=plan.twin.name,
-            run=self.board.directory.name if self.board else name,
-            dtype=plan.dtype,
-            learning_rate=plan.learning_rate,
+            run=self.board.directory.name if self.board else plan.settings.name,
             steps=self.done,
             manual=self._numbers("manual", scores),
             tensorflow=self._numbers("tensorflow", scores),
             gap=float(gaps[-1]),
             diverged_at=first_divergence(gaps),
-            losses_manual=np.concatenate(self.record.losses["manual"]),
-            losses_tensorflow=np.concatenate(self.record.losses["tensorflow"]),
+            losses_manual=np.concatenate(self.losses["manual"]),
+            losses_tensorflow=np.concatenate(self.losses["tensorflow"]),
             gaps=gaps,
             predictions={side: scores[side].predictions for side in SIDES},
             params={"manual": self.manual.params, "tensorflow": self.tensorflow.params()},
-            logged=self.record.logged(),
-            optimizer=plan.optimizer,
-            seed=plan.seed,
-            batch_size=plan.batch_size,
-            keep=plan.keep,
-            variant=plan.variant,
+            logged=self.log.table(),
             interrupted=interrupted,
             directory=str(self.board.directory) if self.board else None,
             note=plan.note,
+            **settings,
         )
 
     def _numbers(self, side: str, scores: Scores) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gradtwin.training.evaluation import ROWS_AT_ONCE, Score
@@ -13,11 +14,33 @@ from gradtwin.training.tensorboard.lockstep_board import SIDES, LockstepBoard, S
 from gradtwin.twins.twin import Batch
 from manual_grads import Array, Params
 
-# Whoever kills a training loses no more than this.
+# A training that is killed loses no more than this.
 SECONDS_BETWEEN_SAVES = 0.3
 
 Values = Mapping[str, Params]
 Scores = Mapping[str, Score]
+
+
+@dataclass(frozen=True)
+class LogPoint:
+    """One point of every curve.
+
+    Attributes:
+        step: updates done so far.
+        loss: side -> its loss.
+        accuracy: side -> its accuracy, None where the twin has none.
+        gap: parameter -> largest difference between the sides.
+    """
+
+    step: int
+    loss: Mapping[str, float]
+    accuracy: Mapping[str, float | None]
+    gap: Mapping[str, float]
+
+    @property
+    def curves(self) -> dict[str, dict[str, float | None]]:
+        """The numbers of each side by their tags."""
+        return {side: {"accuracy": self.accuracy[side], "loss": self.loss[side]} for side in SIDES}
 
 
 class TrainingLog:
@@ -26,8 +49,8 @@ class TrainingLog:
     Args:
         plan: what is trained.
         board: where it is written; None writes nothing, and asks neither side for anything.
-        manual: the hand-written half.
-        tensorflow: TensorFlow's half.
+        manual: the manual side.
+        tensorflow: the reference side.
     """
 
     def __init__(
@@ -38,6 +61,8 @@ class TrainingLog:
         self._manual, self._tensorflow = manual, tensorflow
         self._remembered: tuple[Params, Params] | None = None
         self._waiting: list[Callable[[], None]] = []
+        self._points: list[LogPoint] = []
+        self._fine_gaps: list[dict[str, dict[str, float]]] = []
         self._saved = time.monotonic()
 
     def remember(self) -> None:
@@ -45,22 +70,29 @@ class TrainingLog:
         if self._board is not None:
             self._remembered = self._manual.params, self._tensorflow.params()
 
-    def point(self, point: dict[str, Any]) -> None:
+    def point(self, point: LogPoint) -> None:
         """Log a point of each curve, with the parameters that were remembered.
 
         Points are written several at once: one by one they would cost more than twice as much.
-
-        Args:
-            point: `step`, `gap`, and `manual` and `tensorflow` with their numbers by tag; gets `gap_ulp` and
-                `gap_relative` when it is written.
         """
+        self._points.append(point)
         if self._board is not None and self._remembered is not None:
             self._later(functools.partial(self._write, self._board, point, *self._remembered))
 
-    @staticmethod
-    def _write(board: LockstepBoard, point: dict[str, Any], manual: Params, tensorflow: Params) -> None:
-        point |= board.add_gaps(point["step"], "", manual, tensorflow)
-        board.add_curves(point["step"], {side: point[side] for side in SIDES}, point["gap"])
+    def _write(self, board: LockstepBoard, point: LogPoint, manual: Params, tensorflow: Params) -> None:
+        self._fine_gaps.append(board.add_gaps(point.step, "", manual, tensorflow))
+        board.add_curves(point.step, point.curves, point.gap)
+
+    def table(self) -> dict[str, Any]:
+        """Give all points by their columns; the gaps in ulp and relative, which files alone need, only with files."""
+        table: dict[str, Any] = {"step": [point.step for point in self._points]}
+        for tag in ("loss", "accuracy"):
+            for side in SIDES:
+                table[f"{tag}_{side}"] = [getattr(point, tag)[side] for point in self._points]
+        table["gap"] = _columns([point.gap for point in self._points])
+        for key in ("gap_ulp", "gap_relative"):
+            table[key] = _columns([gaps[key] for gaps in self._fine_gaps])
+        return table
 
     def _later(self, write: Callable[[], None]) -> None:
         self._waiting.append(write)
@@ -111,7 +143,7 @@ class TrainingLog:
             board.add_distributions(step, sides)
         if drawn:
             board.add_pictures(step, sides, self._evaluate())
-        if drawn and not last and self._plan.batch_size is None:
+        if drawn and not last and self._plan.settings.batch_size is None:
             output = self._plan.twin.output
             self._classes(board, step, {side: values[side].get(output) for side in SIDES}, self._plan.rows)
 
@@ -161,3 +193,7 @@ class TrainingLog:
         known = {side: found for side, found in predictions.items() if found is not None and found.size}
         if len(known) == len(SIDES) and len(rows) > 1:
             board.add_classes(step, known, rows[1])
+
+
+def _columns(rows: list[Mapping[str, float]] | list[dict[str, float]]) -> dict[str, list[float]]:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradtwin.core.errors import InputError, did_you_mean
+from gradtwin.training.settings import DTYPES, OPTIMIZERS, RunSettings, TrainingSettings
 from gradtwin.twins import datasets
 from gradtwin.twins.datasets import Dataset
 from gradtwin.twins.twin import Batch, Twin
 from manual_grads import Params
 
-DTYPES = ("float64", "float32")
-OPTIMIZERS = ("gd", "adam")
+DEFAULTS = TrainingSettings()
 LOGGED_POINTS = 100
 
 
@@ -23,8 +23,16 @@ LOGGED_POINTS = 100
 class Plan:
     """What is trained, on what, from where, and how.
 
-    `rows` and `test_rows` are the batch's arrays for the whole training and test set; `batch_size` None
-    gives all of `rows` to every step. `mask_widths` are the hidden layers' widths where there is dropout.
+    Attributes:
+        twin: the twin, of the data's width.
+        manual: the manual side that is trained, the twin's or one that stands in for it.
+        start: the parameters that both sides start from.
+        rows: the batch's arrays for the whole training set.
+        test_rows: the same for the test set, where there is one.
+        image_shape: the shape of an input that is a picture.
+        note: one line about the data, or "".
+        mask_widths: the widths of the hidden layers where there is dropout.
+        settings: how it is trained.
     """
 
     twin: Twin
@@ -34,85 +42,55 @@ class Plan:
     test_rows: Batch | None
     image_shape: tuple[int, int] | None
     note: str
-    steps: int
-    learning_rate: float
-    optimizer: str
-    batch_size: int | None
-    keep: float | None
     mask_widths: tuple[int, ...]
-    dtype: str
-    seed: int | None
-    log_every: int
-    variant: str
+    settings: RunSettings
 
     @property
     def steps_per_epoch(self) -> int:
         """How many batches the training set is cut into; the last may be short."""
-        return 1 if self.batch_size is None else math.ceil(len(self.rows[0]) / self.batch_size)
+        return _steps_per_epoch(self.rows, self.settings.batch_size)
 
 
-def make_plan(
-    twin: Twin,
-    *,
-    steps: int | None = None,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    batch_size: int | None = None,
-    seed: int | None = None,
-    dtype: str = "float64",
-    optimizer: str | None = None,
-    keep: float | None = None,
-    data: Dataset | str | Path | None = None,
-    data_dir: str | Path | None = None,
-    log_every: int | None = None,
-    manual: Any = None,
-    variant: str = "",
-) -> Plan:
+def make_plan(twin: Twin, asked: TrainingSettings = DEFAULTS) -> Plan:
     """Fill in the twin's defaults, load the data, and refuse what cannot be trained.
 
-    Args: as `gradtwin.training.lockstep.train`.
+    Args:
+        twin: what is trained.
+        asked: how.
 
     Raises:
         InputError: a setting is impossible, or the data do not fit the network.
     """
-    defaults = twin.training
-    dtype = _one_of("dtype", dtype, DTYPES)
-    optimizer = _one_of("optimizer", optimizer or defaults.optimizer, OPTIMIZERS)
-    learning_rate = defaults.learning_rate if learning_rate is None else learning_rate
-    learning_rate = _positive("learning rate", learning_rate)
-    if steps is not None and epochs is not None:
-        raise InputError("Give the number of steps or of epochs, not both.")
-    for name, count in (("steps", steps), ("epochs", epochs), ("log_every", log_every)):
-        _at_least_one(name, count)
-    if seed is not None and (not _is_whole(seed) or seed < 0):
-        raise InputError(f"The seed is a whole number from 0, got {seed!r}.")
-
-    rows, test_rows, image_shape, note = _load_rows(twin, data, data_dir, seed or 0)
+    dtype = _one_of("dtype", asked.dtype, DTYPES)
+    optimizer = _one_of("optimizer", asked.optimizer or twin.training.optimizer, OPTIMIZERS)
+    _refuse_bad_counts(asked)
+    rows, test_rows, image_shape, note = _load_rows(twin, asked.data, asked.data_dir, asked.seed or 0)
     _refuse_bad_numbers(twin, rows, test_rows)
     twin = _fitted(twin, rows)
-    count = len(rows[0]) if rows[0].ndim else 1
-    batch_size = _batch_size(batch_size, defaults.batch_size, count)
-    per_epoch = 1 if batch_size is None else math.ceil(count / batch_size)
-    steps = epochs * per_epoch if epochs else steps or defaults.steps
-    keep, mask_widths = _dropout(twin, keep)
+    batch_size = _batch_size(asked.batch_size, twin.training.batch_size, _count(rows))
+    steps = asked.epochs * _steps_per_epoch(rows, batch_size) if asked.epochs else asked.steps or twin.training.steps
+    keep, mask_widths = _dropout(twin, asked.keep)
+    rate = twin.training.learning_rate if asked.learning_rate is None else asked.learning_rate
     plan = Plan(
         twin=twin,
-        manual=twin.manual if manual is None else manual,
-        start={name: np.array(p, dtype) for name, p in _start(twin, seed).items()},
+        manual=twin.manual if asked.manual is None else asked.manual,
+        start={name: np.array(p, dtype) for name, p in _start(twin, asked.seed).items()},
         rows=_cast(rows, dtype),
         test_rows=None if test_rows is None else _cast(test_rows, dtype),
         image_shape=image_shape,
         note=note,
-        steps=steps,
-        learning_rate=learning_rate,
-        optimizer=optimizer,
-        batch_size=batch_size,
-        keep=keep,
         mask_widths=mask_widths,
-        dtype=dtype,
-        seed=seed,
-        log_every=log_every or max(1, steps // LOGGED_POINTS),
-        variant=variant,
+        settings=RunSettings(
+            dtype=dtype,
+            learning_rate=_positive("learning rate", rate),
+            optimizer=optimizer,
+            steps=steps,
+            seed=asked.seed,
+            batch_size=batch_size,
+            keep=keep,
+            variant=asked.variant,
+            log_every=asked.log_every or max(1, steps // LOGGED_POINTS),
+        ),
     )
     _refuse_misfit(plan)
     return plan
@@ -145,9 +123,23 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _at_least_one(what: str, value: Any) -> None:
-    if value is not None and (not _is_whole(value) or value < 1):
-        raise InputError(f"The number of {what} is a whole number from 1, got {value!r}.")
+def _refuse_bad_counts(asked: TrainingSettings) -> None:
+    if asked.steps is not None and asked.epochs is not None:
+        raise InputError("Give the number of steps or of epochs, not both.")
+    for name in ("steps", "epochs", "log_every"):
+        value = getattr(asked, name)
+        if value is not None and (not _is_whole(value) or value < 1):
+            raise InputError(f"The number of {name} is a whole number from 1, got {value!r}.")
+    if asked.seed is not None and (not _is_whole(asked.seed) or asked.seed < 0):
+        raise InputError(f"The seed is a whole number from 0, got {asked.seed!r}.")
+
+
+def _count(rows: Batch) -> int:
+    return len(rows[0]) if rows[0].ndim else 1
+
+
+def _steps_per_epoch(rows: Batch, batch_size: int | None) -> int:
+    return 1 if batch_size is None else math.ceil(_count(rows) / batch_size)
 
 
 def _batch_size(asked: int | None, default: int | None, count: int) -> int | None:
@@ -235,7 +227,7 @@ def _cast(arrays: Batch, dtype: str) -> Batch:
 
 def _refuse_misfit(plan: Plan) -> None:
     """Run the manual forward once: the data's columns must fit the parameters and the output the targets."""
-    few = plan.rows if plan.batch_size is None else tuple(array[:2] for array in plan.rows)
+    few = plan.rows if plan.settings.batch_size is None else tuple(array[:2] for array in plan.rows)
     shapes = " and ".join(str(list(array.shape)) for array in plan.rows)
     try:
         _, cache = plan.manual.forward(plan.start, *few)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import growth, lockstep, numeric_gradient, performance, processes
 from benchmarks.performance import Figure
+from gradtwin.training.settings import TrainingSettings
 
 
 @pytest.mark.parametrize(
@@ -47,8 +48,9 @@ def test_a_part_gives_its_figures(part: str, count: int, capsys: Any) -> None:
 def test_the_three_ways_to_train_end_at_the_same_parameters() -> None:
     """Both bare loops are the training they are compared with: XOR's full batch, and batches that vary."""
     for name, steps in (("xor", 30), ("softmax_regression", 4)):
-        plan = lockstep.make_plan(lockstep.catalog.get(name), steps=steps, data=None if name == "xor" else "digits")
-        parts = list(lockstep.chunks(plan, lockstep.np.random.default_rng((plan.seed or 0, 1))))
+        asked = TrainingSettings(steps=steps, data=None if name == "xor" else "digits")
+        plan = lockstep.make_plan(lockstep.catalog.get(name), asked)
+        parts = list(lockstep.chunks(plan, lockstep.np.random.default_rng((plan.settings.seed or 0, 1))))
         history = lockstep.training.train(plan.twin, steps=steps, data=None if name == "xor" else "digits")
         for loop, side in ((lockstep.manual_loop, "manual"), (lockstep.tensorflow_loop, "tensorflow")):
             params = loop(plan, parts)()

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from gradtwin.training.plan import DTYPES, OPTIMIZERS, Plan
+from gradtwin.training.plan import Plan
+from gradtwin.training.settings import DTYPES, OPTIMIZERS
 
 # What stands in the columns; whatever may be absent is a word, so that a column is of one kind. TensorBoard shows
 # those first that are said to differ, then the others in the order of the alphabet, five in all.
@@ -29,16 +30,17 @@ RESULTS = (
 
 def settings(plan: Plan) -> dict[str, str | float]:
     """Name the settings of a training, absent ones by a word."""
+    run = plan.settings
     return {
         "twin": plan.twin.name,
-        "learning_rate": plan.learning_rate,
-        "optimizer": plan.optimizer,
-        "steps": plan.steps,
-        "seed": "the twin's own" if plan.seed is None else str(plan.seed),
-        "dtype": plan.dtype,
-        "batch_size": "all rows" if plan.batch_size is None else str(plan.batch_size),
-        "keep": "no dropout" if plan.keep is None else f"{plan.keep:g}",
-        "variant": plan.variant or "none",
+        "learning_rate": run.learning_rate,
+        "optimizer": run.optimizer,
+        "steps": run.steps,
+        "seed": "the twin's own" if run.seed is None else str(run.seed),
+        "dtype": run.dtype,
+        "batch_size": "all rows" if run.batch_size is None else str(run.batch_size),
+        "keep": "no dropout" if run.keep is None else f"{run.keep:g}",
+        "variant": run.variant or "none",
     }
 
 

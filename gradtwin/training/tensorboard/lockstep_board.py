@@ -84,10 +84,10 @@ class LockstepBoard:
 
     @property
     def _steps_between_pictures(self) -> int:
-        points = -(-self._plan.steps // self._plan.log_every)
+        points = -(-self._plan.settings.steps // self._plan.settings.log_every)
         per_picture = -(-points // MOST_PICTURES)
         per_picture += per_picture > 1 and per_picture % DISTRIBUTIONS_PER_PICTURE
-        return self._plan.log_every * per_picture
+        return self._plan.settings.log_every * per_picture
 
     # ---- curves --------------------------------------------------------------------------------------
 
@@ -238,14 +238,14 @@ class LockstepBoard:
 
     def close(self) -> None:
         """End the run's row as a success and close all files."""
-        self._files[BOTH].add(self._plan.steps, [hyperparameters.end(succeeded=True)])
+        self._files[BOTH].add(self._plan.settings.steps, [hyperparameters.end(succeeded=True)])
         for file in self._files.values():
             file.close()
 
     def abandon(self) -> None:
         """Close all files after an error, which is the one to report."""
         with suppress(InputError):
-            self._files[BOTH].add(self._plan.steps, [hyperparameters.end(succeeded=False)])
+            self._files[BOTH].add(self._plan.settings.steps, [hyperparameters.end(succeeded=False)])
         for file in self._files.values():
             with suppress(InputError):
                 file.close()

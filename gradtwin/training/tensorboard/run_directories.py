@@ -5,50 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from gradtwin.core.errors import InputError
 
 # File systems take 255 bytes for a name; a run's name has several parts.
 MOST_BYTES = 80
-
-
-def _in_full(number: float) -> str:
-    """Write a number without an exponent where that is at most 20 characters, else with one."""
-    full = np.format_float_positional(number, trim="-")
-    return full if len(full) <= 20 else repr(float(number))
-
-
-def run_name(
-    *,
-    learning_rate: float,
-    optimizer: str,
-    steps: int,
-    dtype: str,
-    batch_size: int | None = None,
-    keep: float | None = None,
-    seed: int | None = None,
-    variant: str = "",
-) -> str:
-    """Spell a run's settings so that they can be read and sort well.
-
-    The learning rate stands first and in full (0.00001, not 1e-05): names of the same settings then sort
-    by it.
-
-    Returns:
-        For example `lr0.001-adam-1800steps-batch100-keep0.7-seed0-float32`.
-    """
-    parts = [
-        f"lr{_in_full(learning_rate)}",
-        optimizer,
-        f"{steps}steps",
-        f"batch{batch_size}" if batch_size else "",
-        f"keep{keep:g}" if keep is not None else "",
-        f"seed{seed}" if seed is not None else "",
-        dtype,
-        variant,
-    ]
-    return "-".join(as_directory_name(part) for part in parts if part)
 
 
 def as_directory_name(name: str) -> str:
@@ -67,7 +27,7 @@ def new_run_directory(logdir: str | Path, twin: str, name: str) -> Iterator[Path
     Args:
         logdir: made if it does not exist.
         twin: the twin's name.
-        name: from `run_name`.
+        name: the run's name.
 
     Yields:
         The new directory.

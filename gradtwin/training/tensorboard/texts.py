@@ -32,7 +32,7 @@ def check(plan: Plan) -> str:
 
     twin = dataclasses.replace(plan.twin, manual=plan.manual)
     try:
-        return verbatim(str(check(twin, dtype=plan.dtype, seed=plan.seed or 0)))
+        return verbatim(str(check(twin, dtype=plan.settings.dtype, seed=plan.settings.seed or 0)))
     except InputError as error:
         return verbatim(f"This twin could not be checked.\n{error}")
 

@@ -5,13 +5,14 @@ import pytest
 
 from gradtwin.training import lockstep as training
 from gradtwin.training.batches import BYTES_PER_CHUNK, STEPS_PER_CHUNK, chunks, longest_chunk
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.twins import catalog
 
 TWIN = catalog.get("mnist").resize((64, 12, 6, 10))
 
 
 def _cut(**settings):
-    plan = training.make_plan(TWIN, data="digits", **settings)
+    plan = training.make_plan(TWIN, TrainingSettings(data="digits", **settings))
     return plan, list(chunks(plan, np.random.default_rng(3)))
 
 
@@ -61,9 +62,9 @@ def test_the_whole_data_is_handed_out_once_where_every_step_takes_it():
 
 def test_a_chunk_holds_no_more_than_it_may():
     """1.2 million parameters are taken one step at a time."""
-    plan = training.make_plan(catalog.get("mnist"), data="digits", steps=100, log_every=100)
+    plan = training.make_plan(catalog.get("mnist"), TrainingSettings(data="digits", steps=100, log_every=100))
     assert longest_chunk(plan) == 1
-    small = training.make_plan(TWIN, data="digits", steps=10**6, batch_size=100, log_every=10**6)
+    small = training.make_plan(TWIN, TrainingSettings(data="digits", steps=10**6, batch_size=100, log_every=10**6))
     rows = sum(array[0].size for array in small.rows) * 100 + 100 * 18
     size = sum(p.size for p in small.start.values()) + rows
     assert longest_chunk(small) == BYTES_PER_CHUNK // (8 * size) > 1
@@ -71,5 +72,5 @@ def test_a_chunk_holds_no_more_than_it_may():
 
 def test_a_chunk_is_over_soon():
     """Ctrl-C is heard between chunks, so that even the smallest network takes only some hundred steps at once."""
-    plan = training.make_plan(catalog.get("xor"), steps=10**6)
+    plan = training.make_plan(catalog.get("xor"), TrainingSettings(steps=10**6))
     assert longest_chunk(plan) == STEPS_PER_CHUNK == 500

@@ -72,3 +72,18 @@ def test_many_predictions_are_left_out_of_json():
     many = {"manual": np.zeros((129, 1)), "tensorflow": np.zeros((129, 1))}
     assert _history(predictions=many).to_dict()["predictions"] is None
     assert _history().to_dict()["predictions"]["manual"] == [[0.0]] * 4
+
+
+def test_a_history_prints_its_end_in_a_few_lines_and_its_repr_in_one():
+    """Both losses, the gap and when it opened; not the hundreds of numbers it holds."""
+    history = training.train("xor", steps=300)
+    text = str(history)
+    assert len(text) < 400 and len(text.splitlines()) == 5
+    assert f"{history.manual['loss']:.8g}" in text and f"{history.tensorflow['loss']:.8g}" in text
+    assert f"{history.gap:.3g} after 300 updates" in text
+    assert len(repr(history)) < 120 and "300 updates" in repr(history)
+
+
+def test_a_history_that_parted_says_when():
+    """After which update the gap was first above 1e-6."""
+    assert "first above 1e-6 after update 1" in str(_history(diverged_at=1))

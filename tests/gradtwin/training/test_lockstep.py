@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gradtwin.core.errors import InputError
 from gradtwin.faults.source_variants import zoo_of_000
 from gradtwin.training import lockstep as training
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.twins import catalog
 from gradtwin.twins.datasets import Dataset
 from manual_grads import optimizers
@@ -228,7 +229,7 @@ def test_evaluation_uses_no_dropout_and_all_rows():
     """Loss and accuracy at the end, from the parameters at the end, over training and test set."""
     twin = _small_mnist()
     history = training.train(twin, data="digits", steps=30, batch_size=100, keep=0.5)
-    plan = training.make_plan(twin, data="digits")
+    plan = training.make_plan(twin, TrainingSettings(data="digits"))
     for side in SIDES:
         for rows, prefix in ((plan.rows, ""), (plan.test_rows, "test_")):
             loss, cache = twin.manual.forward(history.params[side], *rows)

@@ -9,7 +9,7 @@ from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.training import log as training_log
 from gradtwin.training.batches import Chunk
 from gradtwin.training.lockstep import train
-from gradtwin.training.log import TrainingLog
+from gradtwin.training.log import LogPoint, TrainingLog
 from gradtwin.training.manual_side import ManualTrainer
 from gradtwin.training.plan import make_plan
 from gradtwin.training.reference_side import ReferenceTrainer
@@ -30,7 +30,8 @@ def parts(tmp_path):
 
 
 def _point(step):
-    return {"step": step, "gap": {"w": 0.0}, "manual": {"loss": 1.0}, "tensorflow": {"loss": 1.0}}
+    one = dict.fromkeys(("manual", "tensorflow"), 1.0)
+    return LogPoint(step, loss=one, accuracy=one, gap={"w": 0.0})
 
 
 def _written(board):
@@ -49,7 +50,9 @@ def test_points_wait_for_one_another_until_they_are_saved(parts, monkeypatch):
     assert _written(parts[1]) == []
     log.save()
     assert _written(parts[1]) == [0, 1, 2]
-    assert all(point["gap_ulp"] == point["gap_relative"] == {"w": 0.0, "b": 0.0} for point in points)
+    table = log.table()
+    assert table["step"] == [0, 1, 2]
+    assert table["gap_ulp"] == table["gap_relative"] == {"w": [0.0] * 3, "b": [0.0] * 3}
 
 
 def test_a_point_is_written_at_once_when_the_last_save_is_long_ago(parts, monkeypatch):
@@ -91,26 +94,24 @@ def test_the_gaps_are_of_the_parameters_that_were_remembered(parts):
     """What the sides do between looking and writing does not count."""
     plan, board, manual, theirs = parts
     log = TrainingLog(plan, board, manual, theirs)
-    point = _point(0)
     log.remember()
     manual.advance(Chunk(0, 1, plan.rows, ()))
-    log.point(point)
+    log.point(_point(0))
     log.save()
-    assert point["gap_relative"] == {"w": 0.0, "b": 0.0}
     log.remember()
-    log.point(later := _point(1))
+    log.point(_point(1))
     log.save()
-    assert later["gap_relative"]["w"] > 0.1
+    at_first, later = log.table()["gap_relative"]["w"]
+    assert at_first == 0.0 and later > 0.1
 
 
 def test_without_a_board_no_side_is_asked_for_anything():
     """A training without files costs nothing for them."""
     log = TrainingLog(make_plan(catalog.get("gates")), None, None, None)  # type: ignore[arg-type]
-    point = _point(0)
     log.remember()
-    log.point(point)
+    log.point(_point(0))
     log.state(0, (), {}, last=True)
     log.scores(0, "test", {})
     log.end(0, {}, None)
     log.save()
-    assert point == _point(0)
+    assert log.table()["gap"] == {"w": [0.0]} and log.table()["gap_ulp"] == {}

@@ -8,6 +8,7 @@ from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.training import lockstep as training
 from gradtwin.training.batches import Chunk, chunks
 from gradtwin.training.reference_side import ReferenceTrainer
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.twins import catalog
 
 
@@ -19,7 +20,8 @@ def _trainer(twin, start, looped, optimizer="gd"):
 def test_short_last_batches_are_not_traced_anew(looped):
     """Two epochs of batches of 100, 100, ..., 38 and an evaluation on two sizes: one trace each."""
     twin = catalog.get("mnist").resize((64, 8, 10))
-    plan = training.make_plan(twin, data="digits", epochs=2, batch_size=100, log_every=7 if looped else 1)
+    asked = TrainingSettings(data="digits", epochs=2, batch_size=100, log_every=7 if looped else 1)
+    plan = training.make_plan(twin, asked)
     trainer = _trainer(twin, plan.start, looped)
     sizes = set()
     for chunk in chunks(plan, np.random.default_rng(0)):

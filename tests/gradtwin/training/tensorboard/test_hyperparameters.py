@@ -6,6 +6,7 @@ import pytest
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
 from gradtwin.training.plan import make_plan
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.training.tensorboard import hyperparameters
 from gradtwin.twins import catalog
 
@@ -15,7 +16,7 @@ def _content(value):
 
 
 def _opened(name="xor", **settings):
-    experiment, row = hyperparameters.start(make_plan(catalog.get(name), **settings), "xor/run001")
+    experiment, row = hyperparameters.start(make_plan(catalog.get(name), TrainingSettings(**settings)), "xor/run001")
     return _content(experiment).experiment, _content(row).session_start_info
 
 

@@ -13,6 +13,7 @@ from tensorboard.util import tensor_util
 from gradtwin.backend.tensorflow_side import resolve
 from gradtwin.training import lockstep as training
 from gradtwin.training.plan import make_plan
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.training.tensorboard.lockstep_board import LockstepBoard, Side
 from gradtwin.twins import catalog
 
@@ -125,7 +126,7 @@ def test_gradients_of_both_sides_have_distributions(digits):
         for side in SIDES
     ]
     np.testing.assert_allclose(last[0], last[1], rtol=1e-6, atol=1e-9)
-    rows = make_plan(twin, data="digits").rows
+    rows = make_plan(twin, TrainingSettings(data="digits")).rows
     gradient = twin.manual.backward(
         history.params["manual"], twin.manual.forward(history.params["manual"], *rows)[1]
     )["W2"]

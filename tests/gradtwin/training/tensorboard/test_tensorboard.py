@@ -134,7 +134,7 @@ def test_the_command_says_where_to_look_and_that_there_is_nothing_yet(tmp_path, 
     (found,) = re.findall(r"http://localhost:(\d+)", lines[0])
     assert int(found) > 0 and (port == "0" or found == port)
     assert f"ssh -L {found}:127.0.0.1:{found} " in lines[1]
-    assert lines[3].startswith(f"There are no runs in {tmp_path} yet: gradtwin train xor")
+    assert lines[3].startswith(f"No runs in {tmp_path} yet. Start one with: gradtwin train xor")
 
 
 def test_a_directory_with_a_run_has_runs(tmp_path):

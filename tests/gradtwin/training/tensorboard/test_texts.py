@@ -6,6 +6,7 @@ import pytest
 
 from gradtwin.faults.source_variants import zoo_of_000
 from gradtwin.training.plan import make_plan
+from gradtwin.training.settings import TrainingSettings
 from gradtwin.training.tensorboard import texts
 from gradtwin.twins import catalog
 from manual_grads.networks import xor
@@ -26,7 +27,7 @@ def test_the_check_of_a_right_gradient_agrees():
 
 def test_the_check_is_of_the_side_and_the_dtype_that_are_trained():
     """The source's variant of the zoo is refused, with its cause."""
-    plan = make_plan(catalog.get("zoo"), manual=zoo_of_000, variant="F000", dtype="float32")
+    plan = make_plan(catalog.get("zoo"), TrainingSettings(manual=zoo_of_000, variant="F000", dtype="float32"))
     report = _plain(texts.check(plan))
     assert report.startswith("zoo  float32  tape  seed 0: disagree, blame: manual")
     assert "likely cause" in report
@@ -71,7 +72,8 @@ def test_a_side_without_a_docstring_says_so():
 
 def test_the_settings_have_the_loss_and_what_is_said_of_the_data():
     """One a line, and the note below."""
-    plan = dataclasses.replace(make_plan(catalog.get("xor"), seed=4), note="The digits are used instead.")
+    plan = make_plan(catalog.get("xor"), TrainingSettings(seed=4))
+    plan = dataclasses.replace(plan, note="The digits are used instead.")
     lines = _plain(texts.settings(plan)).splitlines()
     assert "seed           4" in lines
     assert any(line.startswith("loss           -(1/N)") for line in lines)
