@@ -188,6 +188,7 @@ class Case:
         verdict = gravest(r.row.verdict for r in rulings)
         decisive = [r for r in rulings if r.row.verdict == verdict]
         cause = diagnosis.cause if diagnosis else None
+        shown = Blame(diagnosis.blame) if diagnosis and diagnosis.blame else None
         return Report(
             twin=self.name,
             dtype=self.dtype,
@@ -195,11 +196,11 @@ class Case:
             seed=self.settings.seed,
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
-            blame=(diagnosis and diagnosis.blame) or next((r.blame for r in decisive if r.blame), None),
+            blame=shown or next((r.blame for r in decisive if r.blame), None),
             first_wrong=diagnosis.first_wrong if diagnosis else None,
             where=diagnosis.text if diagnosis else "",
             cause=cause.text if cause else None,
-            cause_id=cause.id if cause else None,
+            cause_id=CauseId(cause.id) if cause else None,
             command=self.command,
             notes=tuple(r.note for r in rulings if r.note),
             device=self.reference.device,

@@ -10,7 +10,7 @@ TensorFlow computes the function with complex numbers, else by Ridders' finite d
 `custom_gradient_traps` lists what is named as a cause beside the referee's own causes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,8 +107,8 @@ class Findings:
 
     rows: tuple[TensorReport, ...] = ()
     cause: Cause | None = None
-    blame: str | None = None
-    notes: tuple[str, ...] = ()
+    blame: Blame | None = None
+    notes: tuple[Note, ...] = ()
     plain: bool = False
 
     @property
@@ -135,7 +135,7 @@ class Findings:
             tensors=self.rows,
             blame=Blame.MANUAL if verdict == Verdict.DISAGREE and self.blame is None else self.blame,
             cause=self.cause.text if self.cause else None,
-            cause_id=self.cause.id if self.cause else None,
+            cause_id=CauseId(self.cause.id) if self.cause else None,
             notes=self.notes,
             compared_with="plain function" if self.plain else "numeric",
         )
@@ -194,7 +194,7 @@ def _misfit(name: str, gradient: Array, dtype: str) -> TensorReport:
 # ---- the two ways to judge -----------------------------------------------------------------------------
 
 OTHER_VALUE = Cause(CauseId.FORWARD, "the two functions return different values for the same arguments.")
-Judged = tuple[dict[str, TensorReport], Mapping[str, str], list[str]]
+Judged = tuple[dict[str, TensorReport], dict[str, Blame], list[Note]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +238,9 @@ def _by_witness(order: Order, gradients: Params, mode: str) -> Judged:
     }
     methods = sorted({method_of(one.witness) for probes in order.probes.values() for one in probes})
     text = f"No plain function was given; the {order.derivatives} are checked by {listed(methods) or 'nothing'}."
-    notes: list[str] = [Note("no_plain", text)]
+    notes = [Note("no_plain", text)]
     unsure = [n for n, row in rows.items() if row.verdict == Verdict.UNDECIDABLE]
     text = "numerical differentiation is not accurate enough here; pass plain=."
     notes += [Note("not_accurate_enough", f"d{n}: {text}") for n in unsure]
-    blames = {n: str(Blame.MANUAL) for n, row in rows.items() if row.verdict in (Verdict.DISAGREE, Verdict.ROUNDING)}
+    blames = {n: Blame.MANUAL for n, row in rows.items() if row.verdict in (Verdict.DISAGREE, Verdict.ROUNDING)}
     return rows, blames, notes

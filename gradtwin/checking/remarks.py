@@ -36,14 +36,14 @@ def with_findings(report: Report, inspection: Inspection, reference: ReferenceRu
     if fatal is None or not Verdict(report.verdict).is_right:
         return report
     if fatal.id == CauseId.ZERO_GRADIENT and _all_zero(reference, params):
-        return replace(report, verdict=Verdict.UNDECIDABLE, cause=fatal.message, cause_id=fatal.id)
+        return replace(report, verdict=Verdict.UNDECIDABLE, cause=fatal.message, cause_id=CauseId(fatal.id))
     return replace(
         report,
         verdict=Verdict.DISAGREE,
         blame=Blame.MANUAL,
         first_wrong=report.first_wrong or fatal.tensor,
         cause=fatal.message,
-        cause_id=fatal.id,
+        cause_id=CauseId(fatal.id),
     )
 
 

@@ -9,7 +9,7 @@ from gradtwin.core.errors import Disagreement
 from gradtwin.core.notebook import ShownInNotebooks
 from gradtwin.core.plain import count, ulps
 from gradtwin.core.table import Table
-from gradtwin.core.verdicts import Verdict, gravest
+from gradtwin.core.verdicts import Blame, CauseId, Note, Verdict, gravest
 
 MOST_EXPLAINED = 8  # tensors of a failure, one line each
 
@@ -118,13 +118,13 @@ class Report(ShownInNotebooks):
     seed: int
     verdict: Verdict
     tensors: tuple[TensorReport, ...]
-    blame: str | None = None
+    blame: Blame | None = None
     cause: str | None = None
-    cause_id: str | None = None
+    cause_id: CauseId | None = None
     first_wrong: str | None = None
     where: str = ""
     command: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     kinks: str = "any"
     formula: "Report | None" = None
     device: str | None = None
