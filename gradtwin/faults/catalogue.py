@@ -82,7 +82,7 @@ SOURCE_ANSWERS: dict[str, tuple[str, str, frozenset[str]]] = {
     "F003-3": ("loss", "reduction", frozenset({"factor"})),
     "F004-1": ("loss", "unknown", frozenset()),
     "F004-2": ("loss", "broadcast_nxn", frozenset()),
-    "F004-3": ("loss", "factor", frozenset({"reduction"})),
+    "F004-3": ("loss", "unknown", frozenset()),
     "F004-4": ("loss", "unknown", frozenset()),
     "F004-5": ("loss", "unknown", frozenset()),
     "F004-7": ("loss", "unknown", frozenset()),

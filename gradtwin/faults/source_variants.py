@@ -1,18 +1,19 @@
 """The source documents' own faults, by their stable ids, kept as declared variants.
 
-Nothing of a source is repaired in silence: each fault has its wrong formula, the right one and what comes
-of it. Where it is a program on some twin, the faulty function is written out here, as small as it goes, and
-can be planted; where nothing can be planted, `why_not` says why. The replay of a figure that carries a fault
-computes with the functions below.
+Nothing of a source is repaired in silence: `source_faults.json` has each fault's wrong formula, the right one and what
+comes of it. Where it is a program on some twin, the faulty function is written out here, as small as it goes, and can
+be planted; where nothing can be planted, `why_not` says why. The replay of a figure that carries a fault computes with
+the functions below.
 
-Kinds: G a gradient check of the stated loss sees it; L the loss value is wrong; N only at extreme values;
-S a shape check sees it; R a repeat of the run or another caller sees it; D wrong data; O operation of logs
-or files; T text only.
+Kinds: G a gradient check of the stated loss sees it; L the loss value is wrong; N only at extreme values; S a shape
+check sees it; R a repeat of the run or another caller sees it; D wrong data; O operation of logs or files; T text only.
 """
 
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,9 +27,6 @@ from gradtwin.twins.twin import Batch, Twin, node_side
 from manual_grads import Array, Cache, Params, nodes
 from manual_grads.activations import relu_derivative, softmax
 from manual_grads.networks import gates, logistic, neuron, relu_mlp, softmax_regression, xor, zoo
-
-TEXT = "a fault of the text; no program computes it"
-OPERATION = "a fault of operating files or logs; no twin computes it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +234,14 @@ def _f003_3(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
     return mean, relu_mlp.forward(params, x, t)[1]
 
 
+def _at_zero_row() -> tuple[Params, Batch]:
+    return _relu_point(np.array([[0.0, 0.0], [1.0, 2.0]]), bias=0.5)
+
+
+def _at_logit_40() -> tuple[Params, Batch]:
+    return _relu_point(np.array([[1.0, 1.0], [1.0, 2.0]]), bias=40.0)
+
+
 def _relu_point(x: Array, bias: float) -> tuple[Params, Batch]:
     """Two units, the first one without a bias, and a given output bias."""
     params = {
@@ -271,8 +277,11 @@ def _f004_2_backward(params: Params, cache: Cache) -> Params:
 
 
 def _f004_3(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
-    loss, cache = softmax_regression.forward(params, x, t)
-    return loss * len(x) / BATCH_SIZE, cache
+    """Take the labels' entries with the index of another batch, whose size of 1 a global has kept."""
+    _, cache = softmax_regression.forward(params, x, t)
+    z = cache["z"]
+    log_sums = np.log(np.exp(z).sum(axis=1))
+    return log_sums.mean() - z[np.arange(BATCH_SIZE), t.argmax(axis=1)].mean(), cache
 
 
 def _f004_4(params: Params, x: Array, t: Array) -> tuple[Array, Cache]:
@@ -310,7 +319,7 @@ class _SoftmaxPlusMaximum(nodes.Softmax):
 
 
 LOGITS = np.linspace(-1.0, 1.0, 30).reshape(5, 6)
-BATCH_SIZE = 2000
+BATCH_SIZE = 1
 
 
 def _logit_800() -> tuple[Params, Batch]:
@@ -324,308 +333,39 @@ def _softmax_of_400() -> tuple[Params, Batch]:
 
 # ---- the list --------------------------------------------------------------------------------------
 
-_FAULTS = [
-    SourceFault(
-        "F000-1", "A1", "G",
-        wrong="db_k = Σ_n Σ_k D[n, k], one number for all biases",
-        right="db_k = Σ_n D[n, k]",
-        consequence="training still reaches 100 %; the printed rows of 000 carry the fault",
-        twin="zoo", manual=_side(zoo, backward=_f000_1),
-    ),
-    SourceFault(
-        "F000-2", "A1", "GN",
-        wrong="D = (p - t) / (p (1 - p) + 1e-7) · p (1 - p)",
-        right="D = p - t",
-        consequence="the gradient dies where a unit saturates: 0 instead of 1 in float32",
-        twin="zoo", manual=_side(zoo, backward=_f000_2),
-    ),
-    SourceFault(
-        "F000-3", "A1", "NL",
-        wrong="L = -Σ {t ln p + (1 - t) ln(1 - p)}, p = σ(z) rounded",
-        right="L = Σ {max(z, 0) - z t + ln(1 + e^-|z|)}",
-        consequence="at the seed-777 start the float32 loss is infinite",
-        twin="zoo", manual=_side(zoo, forward=_f000_3), point=_zoo_start,
-    ),
-    SourceFault(
-        "F000-4", "A1", "T",
-        wrong="names a TensorFlow function that does not exist",
-        right="sigmoid_cross_entropy_with_logits", why_not=TEXT,
-    ),
-    SourceFault(
-        "F000-5", "A1", "T",
-        wrong="seven independent sigmoids for seven exclusive classes",
-        right="softmax would match; argmax is usable all the same", why_not=TEXT,
-    ),
-    SourceFault(
-        "F000-6", "A1", "T",
-        wrong="the last loop takes the label placeholder's name for its variable",
-        right="another name", why_not=OPERATION,
-    ),
-    SourceFault(
-        "F000-7", "A1", "T",
-        wrong="N unused, σ of one layer evaluated three times, every 20th of the printed steps shown",
-        right="none of it", why_not=TEXT,
-    ),
-    SourceFault(
-        "F000-8", "A1", "T",
-        wrong="the row of step k is measured after k + 1 updates",
-        right="say so, or print before the update",
-        consequence="a replay that compares after k updates misses", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-1", "A16", "LG",
-        wrong="E = -Σ t ln a1 + (1 - t) ln(1 - a1)",
-        right="E = -Σ {t ln a1 + (1 - t) ln(1 - a1)}",
-        consequence="the printed neuron gets E = -0.860 instead of +0.860",
-        twin="neuron", manual=_side(neuron, forward=_f001_1),
-    ),
-    SourceFault(
-        "F001-2", "A17", "S",
-        wrong="db = D, an array of shape [B, 1]",
-        right="db = Σ_n D_n",
-        consequence="numpy broadcasts: one bias per example, and logistic regression then 'solves' XOR",
-        twin="logistic", manual=_side(logistic, backward=_f001_2),
-    ),
-    SourceFault(
-        "F001-3", "A17", "G",
-        wrong="dW = Xᵀ D / B beside db = Σ D over every axis, not divided",
-        right="one reduction for both, db over the batch axis",
-        consequence="the XOR network ends at h = 0.342 0.334 0.991 0.333",
-        twin="xor", manual=_side(xor, backward=_f001_3),
-    ),
-    SourceFault(
-        "F001-4", "A16, A17", "GN",
-        wrong="dl = (a1 - t) / (a1 (1 - a1) + 1e-7) · a1 (1 - a1)",
-        right="dl = a1 - t",
-        consequence="0.5768850 instead of 0.5768853 for the printed neuron",
-        twin="neuron", manual=_side(neuron, backward=_f001_4),
-    ),
-    SourceFault(
-        "F001-5", "A2", "T",
-        wrong="σ written as 1 / (1 + e^(X W))", right="1 / (1 + e^-(X W + b))", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-6", "A2 to A6", "T",
-        wrong="prints the prediction under the label 'correct'", right="'predicted'", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-7", "A9", "OR",
-        wrong="summary and update fetched in one call: their order is not defined",
-        right="evaluate first, then update", why_not=OPERATION,
-    ),
-    SourceFault("F001-8", "A9", "O", wrong="tunnel to 121.0.0.0", right="127.0.0.1", why_not=OPERATION),
-    SourceFault("F001-9", "A9", "O", wrong="-logdir, or a long dash", right="--logdir", why_not=OPERATION),
-    SourceFault(
-        "F001-10", "A12", "O",
-        wrong="the second run's writer gets the first run's folder", right="its own folder",
-        consequence="two curves interleave in one folder", why_not=OPERATION,
-    ),
-    SourceFault(
-        "F001-11", "A9", "OT",
-        wrong="doubled quotes, a missing bracket, lost underscores", right="code that parses", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-12", "A15", "GT",
-        wrong="∂g/∂w = 1 for g = w x", right="∂g/∂w = x",
-        twin="gates", manual=_side(gates, backward=_f001_12),
-    ),
-    SourceFault(
-        "F001-13", "A16", "GT",
-        wrong="∂E/∂a1 = a1 - t", right="∂E/∂a1 = (a1 - t) / (a1 (1 - a1))",
-        consequence="0.577 instead of 2.363 for the printed neuron",
-        twin="neuron", manual=_side(neuron, backward=_f001_13),
-    ),
-    SourceFault(
-        "F001-14", "A16", "T",
-        wrong="∂E/∂h, ∂E/∂v and ∂E/∂a where ∂E/∂b, ∂E/∂w and ∂E/∂o are meant",
-        right="the letters of the formulas", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-15", "A2 to A6", "NL",
-        wrong="mean of -{t ln h + (1 - t) ln(1 - h)} with h rounded",
-        right="from the logit",
-        consequence="infinite in float32 at z = 20, t = 0",
-        twin="xor", manual=_side(xor, forward=_f001_15), point=_xor_at_logit_20,
-    ),
-    SourceFault(
-        "F001-16", "A11", "T",
-        wrong="neither learning rate nor start of the second log are stated", right="0.01", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-17", "A2, A4", "T",
-        wrong="printed columns damaged, commas read as points", right="0, 1, 1, 0", why_not=TEXT,
-    ),
-    SourceFault(
-        "F001-18", "A2 to A6", "R",
-        wrong="no seed in any listing", right="seed 777",
-        why_not="a missing seed is no formula; the replay of the printed digits shows the seed",
-    ),
-    SourceFault(
-        "F002-1", "A21", "D",
-        wrong="train, test = t10k, train: trains on the test set", right="train, test = train, t10k",
-        consequence="all 120 printed rows replay only so",
-        why_not="a fault of the data, not of a gradient; f002_1_swapped has it",
-    ),
-    SourceFault(
-        "F002-2", "A19", "GN",
-        wrong="y = -Σ t ln max(x, 1e-15), dx = -g t / max(x, 1e-15)",
-        right="dx = -g t / x; behind a softmax the fused form",
-        consequence="at x = 1e-20 backward gives -1e15, the truth is -1e20",
-        twin="node_cross_entropy", manual=_node("node_cross_entropy", _ClampedCrossEntropy),
-        point=_probability_1e_20,
-    ),
-    SourceFault(
-        "F002-3", "A21", "G",
-        wrong="upstream gradient = learning rate, so every delta is lr · gradient",
-        right="upstream gradient = 1",
-        consequence="a factor of 0.5 in any comparison",
-        twin="softmax_regression", manual=_side(softmax_regression, backward=_f002_3),
-    ),
-    SourceFault(
-        "F002-4", "A19", "T",
-        wrong="y = xᵀ W + b, dx = W g, ∂ lost in denominators", right="y = x W + b, dx = g Wᵀ", why_not=TEXT,
-    ),
-    SourceFault(
-        "F002-5", "A19", "GT",
-        wrong="db = g", right="db = Σ_n g_n",
-        consequence="as a program: F001-2",
-        twin="node_linear", manual=_node("node_linear", _LinearWithoutBatchSum),
-    ),
-    SourceFault(
-        "F002-6", "A19", "T",
-        wrong="a parameter called variance", right="standard deviation", why_not=TEXT,
-    ),
-    SourceFault(
-        "F002-7", "A21", "RT",
-        wrong="a fresh permutation for every batch of an epoch", right="one permutation per epoch",
-        consequence="about 63 % of the images are seen per such epoch",
-        why_not="the order of batches is no formula of a twin",
-    ),
-    SourceFault(
-        "F002-8", "A20", "G",
-        wrong="a check with δ = 0.01 and tolerance 0.1: a CrossEntropy gradient 5 % off passes",
-        right="seeded, δ about 1e-5, tolerance about 1e-7",
-        twin="node_cross_entropy", manual=_node("node_cross_entropy", _CrossEntropyFivePercentOff),
-    ),
-    SourceFault(
-        "F002-9", "A20", "N",
-        wrong="the numerical check perturbs entries through a flattened view", right="index the array itself",
-        consequence="numerical gradient 0 for an array that is not contiguous",
-        why_not="a fault of the checker, not of a twin",
-    ),
-    SourceFault(
-        "F002-10", "A21", "O",
-        wrong="np.fromstring on the IDX body, files fetched without a checksum",
-        right="np.frombuffer, known digests", why_not=OPERATION,
-    ),
-    SourceFault(
-        "F002-11", "A21", "D",
-        wrong="the last figure from 1000 random images of the other set", right="the whole set",
-        consequence="noise of about 0.01 in the ratio", why_not="a fault of the data, not of a gradient",
-    ),
-    SourceFault(
-        "F003-1", "A23", "G",
-        wrong="relu'(z) = 1[z ≥ 0]", right="relu'(z) = 1[z > 0]",
-        consequence="visible for a zero input row with b = 0",
-        twin="relu_mlp", manual=_side(relu_mlp, backward=_f003_1),
-        point=lambda: _relu_point(np.array([[0.0, 0.0], [1.0, 2.0]]), bias=0.5),
-    ),
-    SourceFault(
-        "F003-2", "A23", "N",
-        wrong="D = (-t/p + (1 - t)/(1 - p)) · p (1 - p)", right="D = p - t",
-        consequence="NaN for z ≥ 37 in float64",
-        twin="relu_mlp", manual=_side(relu_mlp, backward=_f003_2),
-        point=lambda: _relu_point(np.array([[1.0, 1.0], [1.0, 2.0]]), bias=40.0),
-    ),
-    SourceFault(
-        "F003-3", "A22, A23", "G",
-        wrong="the loss is a mean, the gradients belong to the sum", right="one of the two",
-        consequence="a factor of 10: 1.7297814 beside 17.297814",
-        twin="relu_mlp", manual=_side(relu_mlp, forward=_f003_3),
-    ),
-    SourceFault("F003-4", "A23", "T", wrong="activation name compared with `is`", right="==", why_not=TEXT),
-    SourceFault(
-        "F003-5", "A22, A23", "R",
-        wrong="nothing seeded, W and W2 not printed", right="seed and print",
-        why_not="a missing seed is no formula; the weights are reconstructed as 003-W and 003-W2",
-    ),
-    SourceFault(
-        "F003-6", "A23", "T",
-        wrong="a bare Exception, transposes sample by sample",
-        right="ValueError, one matrix product", why_not=TEXT,
-    ),
-    SourceFault(
-        "F004-1", "A26", "RG",
-        wrong="softmax(argument) reads a global named logits", right="softmax of its argument",
-        twin="node_softmax", manual=_node("node_softmax", _SoftmaxOfAGlobal),
-    ),
-    SourceFault(
-        "F004-2", "A26, A27", "LG",
-        wrong="L = mean_j lse_j - mean_ij z[j, label_i], gradient (p - label frequencies) / B",
-        right="L = mean_j {lse_j - z[j, label_j]}, gradient (p - t) / B",
-        consequence="all 25 printed losses are wrong, and all 25 replay with the fault",
-        twin="softmax_regression",
-        manual=_side(softmax_regression, forward=_f004_2_forward, backward=_f004_2_backward),
-    ),
-    SourceFault(
-        "F004-3", "A26", "R",
-        wrong="the mean divides by a global batch size", right="by the array's own length",
-        twin="softmax_regression", manual=_side(softmax_regression, forward=_f004_3),
-    ),
-    SourceFault(
-        "F004-4", "A26, A27", "N",
-        wrong="lse = ln Σ e^z without a shift", right="the row's maximum taken out",
-        consequence="infinite above 709 in float64",
-        twin="softmax_regression", manual=_side(softmax_regression, forward=_f004_4), point=_logit_800,
-    ),
-    SourceFault(
-        "F004-5", "A24, A27", "R",
-        wrong="weights redrawn at each forward pass", right="drawn once",
-        consequence="no update can persist",
-        twin="softmax_regression", manual=_side(softmax_regression, forward=_f004_5),
-    ),
-    SourceFault(
-        "F004-6", "A24", "R",
-        wrong="drawing weights reseeds numpy's global generator", right="a generator of its own",
-        why_not="no gradient is wrong; that no side touches the global generator has a test of its own",
-    ),
-    SourceFault(
-        "F004-7", "A26", "TN",
-        wrong="exponents z + max z", right="z - max z",
-        consequence="overflow from a maximum of 355 on in float64",
-        twin="node_softmax", manual=_node("node_softmax", _SoftmaxPlusMaximum), point=_softmax_of_400,
-    ),
-    SourceFault(
-        "F004-8", "A26", "TL",
-        wrong="E = (1/n) Σ …", right="E = -(1/n) Σ …", consequence="a negative loss",
-        twin="softmax_regression", manual=_side(softmax_regression, forward=_f004_8),
-    ),
-    SourceFault(
-        "F004-9", "A26", "T",
-        wrong="j names the sum's index and the free one", right="two letters", why_not=TEXT,
-    ),
-    SourceFault(
-        "F004-10", "A24 to A27", "D",
-        wrong="pixels 0 to 255", right="pixels / 255",
-        consequence="the softmax is saturated from the start; a fresh net should start near ln 10",
-        why_not="a fault of the data, not of a gradient",
-    ),
-    SourceFault(
-        "F004-11", "A27", "S",
-        wrong="the batcher indexes past the end where B does not divide n", right="cut the last range at n",
-        consequence="IndexError", why_not="a fault of the batcher, not of a twin",
-    ),
-    SourceFault(
-        "F004-12", "A27", "T",
-        wrong="a sigmoid net and training are promised, neither is there", right="either", why_not=TEXT,
-    ),
-    SourceFault(
-        "F004-13", "A26", "L",
-        wrong="two losses compared with each other only; both contain F004-2",
-        right="compare with an independent value",
-        consequence="they differ by 7e-8 and are both wrong",
-        why_not="a fault of the comparison; its losses are those of F004-2",
-    ),
-]  # fmt: skip
+# Where a fault is planted: the twin, its manual side with the fault, and a point that shows it if the twin's does not.
+_PLANTED: dict[str, tuple[Any, ...]] = {
+    "F000-1": ("zoo", _side(zoo, backward=_f000_1)),
+    "F000-2": ("zoo", _side(zoo, backward=_f000_2)),
+    "F000-3": ("zoo", _side(zoo, forward=_f000_3), _zoo_start),
+    "F001-1": ("neuron", _side(neuron, forward=_f001_1)),
+    "F001-2": ("logistic", _side(logistic, backward=_f001_2)),
+    "F001-3": ("xor", _side(xor, backward=_f001_3)),
+    "F001-4": ("neuron", _side(neuron, backward=_f001_4)),
+    "F001-12": ("gates", _side(gates, backward=_f001_12)),
+    "F001-13": ("neuron", _side(neuron, backward=_f001_13)),
+    "F001-15": ("xor", _side(xor, forward=_f001_15), _xor_at_logit_20),
+    "F002-2": ("node_cross_entropy", _node("node_cross_entropy", _ClampedCrossEntropy), _probability_1e_20),
+    "F002-3": ("softmax_regression", _side(softmax_regression, backward=_f002_3)),
+    "F002-5": ("node_linear", _node("node_linear", _LinearWithoutBatchSum)),
+    "F002-8": ("node_cross_entropy", _node("node_cross_entropy", _CrossEntropyFivePercentOff)),
+    "F003-1": ("relu_mlp", _side(relu_mlp, backward=_f003_1), _at_zero_row),
+    "F003-2": ("relu_mlp", _side(relu_mlp, backward=_f003_2), _at_logit_40),
+    "F003-3": ("relu_mlp", _side(relu_mlp, forward=_f003_3)),
+    "F004-1": ("node_softmax", _node("node_softmax", _SoftmaxOfAGlobal)),
+    "F004-2": ("softmax_regression", _side(softmax_regression, forward=_f004_2_forward, backward=_f004_2_backward)),
+    "F004-3": ("softmax_regression", _side(softmax_regression, forward=_f004_3)),
+    "F004-4": ("softmax_regression", _side(softmax_regression, forward=_f004_4), _logit_800),
+    "F004-5": ("softmax_regression", _side(softmax_regression, forward=_f004_5)),
+    "F004-7": ("node_softmax", _node("node_softmax", _SoftmaxPlusMaximum), _softmax_of_400),
+    "F004-8": ("softmax_regression", _side(softmax_regression, forward=_f004_8)),
+}
 
-SOURCE_FAULTS = {fault.id: fault for fault in _FAULTS}
+
+def _declared() -> Iterator[SourceFault]:
+    rows = json.loads((files("gradtwin.faults") / "source_faults.json").read_text(encoding="utf-8"))
+    for row in rows:
+        yield SourceFault(**row, **dict(zip(("twin", "manual", "point"), _PLANTED.get(row["id"], ()), strict=False)))
+
+
+SOURCE_FAULTS = {fault.id: fault for fault in _declared()}

@@ -170,3 +170,11 @@ def test_no_side_touches_numpy_s_global_generator(twin):
     params, batch = twin.point(0)
     twin.manual.forward(params, *batch)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_the_stale_index_of_004_raises_for_some_sizes_and_is_silent_for_one():
+    """F004-3: `z[range(size), labels]` with another batch's size; only a size of 1 is broadcast over all labels."""
+    z, labels = np.arange(15.0).reshape(5, 3), np.array([0, 2, 1, 0, 2])
+    with pytest.raises(IndexError):
+        z[np.arange(3), labels]
+    np.testing.assert_array_equal(z[np.arange(1), labels], z[0, labels])

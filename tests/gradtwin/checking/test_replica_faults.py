@@ -7,8 +7,8 @@ from gradtwin import InputError, check
 from gradtwin.backend.differentiation import answers_remembered
 from gradtwin.backend.replicas.cut import unequal
 from gradtwin.faults.catalogue import small
-from gradtwin.faults.replica_faults import MEAN_ONLY, REPLICA_FAULTS, sharded_twin
 from gradtwin.twins import catalog
+from tests.gradtwin.checking.replica_faults import MEAN_ONLY, REPLICA_FAULTS, sharded_twin
 
 MEANS = ["linear_regression", "xor", "deep", "softmax_regression", "mnist"]
 SUMS = ["neuron", "zoo", "relu_mlp"]
