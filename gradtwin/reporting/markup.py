@@ -1,4 +1,4 @@
-"""HTML that a page and a notebook have in common; what is no `Markup` is text, and escaped."""
+"""HTML that a page and a notebook have in common; everything except `Markup` is text, and escaped."""
 
 from collections.abc import Iterable
 
