@@ -160,12 +160,12 @@ def command_reference() -> str:
 
 
 def _command(command: Any) -> str:
-    context = click.Context(command, info_name=f"gradtwin {command.name or ''}".strip())
+    context = click.Context(command, info_name=f"gradtwin {command.name or ''}".strip(), show_default=True)
     arguments = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
     name = command.callback.__module__.rpartition(".")[2]
     usage = " ".join(["gradtwin", name, *arguments, "[options]"])
     rows = [
-        f"| {_label(p, context)} | {_takes(p)} | {_default(p)} | {(p.help or '').replace('|', '&#124;')} |"
+        f"| {_label(p, context)} | {_takes(p)} | {_default(p, context)} | {(p.help or '').replace('|', '&#124;')} |"
         for p in command.params
     ]
     return "\n".join(
@@ -200,10 +200,10 @@ def _takes(parameter: click.Parameter) -> str:
     return ", ".join([word, *limits]) + again
 
 
-def _default(parameter: click.Parameter) -> str:
+def _default(parameter: click.Parameter, context: click.Context) -> str:
     """Give a default that the page of help shows as such."""
-    shown = getattr(parameter, "show_default", None)
-    return _code(shown if isinstance(shown, str) else str(parameter.default)) if shown else ""
+    shown = parameter.get_help_extra(context) if isinstance(parameter, click.Option) else {}
+    return _code(shown["default"]) if "default" in shown else ""
 
 
 def _code(text: str) -> str:

@@ -11,8 +11,8 @@ from gradtwin.core.errors import InputError
 
 
 @click.command(cls=Command, epilog="Example: gradtwin board --logdir logs --port 6007")
-@click.option("--logdir", type=A_FILE, default=Path("logs"), show_default=True, help="Where the runs are.")
-@click.option("--port", type=int, default=6006, show_default=True, help="Where it listens; 0 takes any free port.")
+@click.option("--logdir", type=A_FILE, default=Path("logs"), help="Directory of the runs.")
+@click.option("--port", type=int, default=6006, help="Port to listen on; 0 takes any free one.")
 def command(logdir: Path, port: int) -> None:
     """Open the runs in TensorBoard, on this machine only, until Ctrl-C."""
     from gradtwin.training.tensorboard import tensorboard

@@ -1,4 +1,4 @@
-"""The command `gradtwin check`: which twins, in which dtypes, by which routes, and what became of it."""
+"""The command `gradtwin check`: compare the gradients of twins, in each dtype and by each route."""
 
 import dataclasses
 import itertools
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--route", type=OneOf(ROUTES + PARALLEL_ROUTES),
               help="How TensorFlow differentiates (default: tape, gradients and xla).")  # fmt: skip
 @click.option("--device", metavar="NAME", help="Where TensorFlow computes, such as GPU:0 (default: the CPU).")
-@click.option("--seed", type=AT_LEAST_0, default=0, show_default=True, help="Draws the operating point.")
+@click.option("--seed", type=AT_LEAST_0, default=0, help="Draws the parameters and the batch.")
 @click.option("--thorough", is_flag=True, help="Confirm every tensor, and check second derivatives too.")
 @click.option("--numeric", is_flag=True, help="Also run the source's numerical check: step 0.01, precision 1e-3.")
 @click.option("--shrink-to", type=A_FILE, metavar="FILE.py", help="Write the smallest failing example as a script.")
@@ -58,8 +58,8 @@ def command(
 ) -> int:
     """Compare every manual gradient with TensorFlow's.
 
-    Without --dtype in float64 and float32. Without --route in three ways: eager tape, graph, XLA. Two more routes cut
-    the batch for two replicas: mirrored on two devices, multiworker in two processes.
+    Without --dtype it checks in float64 and in float32; without --route in three ways: eager tape, graph and XLA. Two
+    more routes cut the batch for two replicas: mirrored (two devices) and multiworker (two processes).
     """
     from gradtwin.checking.settings import CheckSettings
     from gradtwin.commands.check_terminal import print_checks

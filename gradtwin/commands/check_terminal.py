@@ -1,4 +1,4 @@
-"""What `gradtwin check` prints: a table for each twin as soon as it is done, what failed, and the sum of it all."""
+"""What `gradtwin check` prints: a table for each twin as soon as it is done, what failed, and one line for all."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def print_checks(reports: Iterable[Report], how_many: int | None = None) -> list[Report]:
-    """Print the checks of each twin as one table as soon as they are done, then the sum of it all.
+    """Print the checks of each twin as one table as soon as they are done, then one line for all.
 
     Args:
         reports: the checks, those of one twin in a row; they run while this iterates.
-        how_many: how many they will be, for the time left.
+        how_many: how many there will be, to estimate the time left.
 
     Returns:
         All of them.

@@ -1,4 +1,4 @@
-"""The command line: put the commands together, run one, and turn what comes of it into an exit status.
+"""The command line: put the commands together, run one, and turn its outcome into an exit status.
 
 A command's module is loaded when that command runs, and TensorFlow inside it only where it computes, so that `gradtwin
 --help` and `gradtwin list` answer at once.
@@ -111,7 +111,7 @@ def _completion_option(name: str, text: str) -> Any:
 @click.group(
     cls=Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "show_default": True},
     epilog="Example: gradtwin check xor",
 )
 @click.option("--version", is_flag=True, help="Print the version.", expose_value=False, callback=_print_version)

@@ -1,4 +1,4 @@
-"""What the commands share: exit statuses, kinds of options, targets, and names completed in the shell.
+"""What the commands share: exit statuses, kinds of options, the twins that are named, and completion of names.
 
 Only click is loaded here: every command declares its options with it before anything else is known.
 """
@@ -26,7 +26,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 
 
 class Command(click.Command):
-    """A command whose whole first sentence stands in the list of commands, not cut off."""
+    """A command whose first sentence is shown whole in the list of commands."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -34,7 +34,7 @@ class Command(click.Command):
 
 
 class OneOf(click.Choice):
-    """A word of a list; a mistyped one is answered with the nearest."""
+    """One word of a list; a mistyped one is answered with the nearest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value not in self.choices:
@@ -58,7 +58,7 @@ def figures_that_begin_with(context: click.Context, parameter: click.Parameter, 
 
 
 def twins_asked_for(targets: Sequence[str]) -> "dict[str, Twin]":
-    """Find the twins of names and files, each under its word on the command line; all twins where there is none."""
+    """Find the twins of names and files, each under its word on the command line; all twins if there is no word."""
     from gradtwin.twins import catalog, twin_files
 
     twins: dict[str, Twin] = {}
@@ -81,7 +81,7 @@ def one_twin(target: str) -> "Twin":
 
 @contextlib.contextmanager
 def stdout_kept_clean(needed: bool) -> Iterator[None]:
-    """Send what a user's code prints to stderr while stdout is to hold one JSON document."""
+    """Send what a user's code prints to stderr, so that stdout holds one JSON document."""
     with contextlib.redirect_stdout(sys.stderr) if needed else contextlib.nullcontext():
         yield
 

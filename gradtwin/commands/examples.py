@@ -1,4 +1,4 @@
-"""Which twins have a batch of examples that can be cut."""
+"""Which twins have a batch that can be cut into shards."""
 
 from gradtwin.backend.replicas.cut import NotByExample, cut_of
 from gradtwin.backend.replicas.sharded import sharded
@@ -7,7 +7,7 @@ from gradtwin.twins.twin import Twin
 
 
 def has_examples(twin: Twin) -> bool:
-    """Whether a twin's batch can be cut, so that its loss is put together from the shards'."""
+    """Whether a twin's batch can be cut so that the losses of the shards combine into its loss."""
     params, batch = twin.point()
     named = dict(zip(twin.batch_names(batch), batch, strict=True))
     try:

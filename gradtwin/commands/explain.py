@@ -16,12 +16,12 @@ from gradtwin.commands.command_line import (
 
 @click.command(cls=Command, epilog="Example: gradtwin explain neuron")
 @click.argument("name", metavar=TARGET, help="Network to explain.", shell_complete=twins_that_begin_with)
-@click.option("--step", type=AT_LEAST_0, help="Explain the step after this many training updates.")
-@click.option("--fault", metavar="ID", help="Plant this fault in it. gradtwin faults NAME lists the faults.")
+@click.option("--step", type=AT_LEAST_0, help="Explain the network after this many training steps.")
+@click.option("--fault", metavar="ID", help="Plant this fault first; gradtwin faults NAME lists them.")
 @click.option("--seed", type=AT_LEAST_0, help="Draws the example (default: the source's own start).")
 @as_json
 def command(name: str, step: int | None, fault: str | None, seed: int | None, as_json: bool) -> None:
-    """Show the chain rule on an example: each step's formula, its local gradient, and its value by three ways."""
+    """Show the chain rule on an example: each step's formula, local gradient and value, computed in three ways."""
     from rich.text import Text
 
     from gradtwin.commands.terminal import console, waiting

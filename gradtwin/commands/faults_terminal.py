@@ -1,4 +1,4 @@
-"""What `gradtwin faults` prints: what became of each planted fault, and the score."""
+"""What `gradtwin faults` prints: what the check said of each planted fault, and the score."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,11 @@ from gradtwin.faults.score import FaultRow, tally
 
 
 def print_faults(rows: Iterable[FaultRow], *, each: bool) -> list[FaultRow]:
-    """Print what became of the planted faults, a line for each twin, or for each fault, then the score.
+    """Print what the check said of planted faults, a line for each twin or for each fault, then the score.
 
     Args:
         rows: the faults, those of one twin in a row; they are checked while this iterates.
-        each: whether every fault gets its line; those that were missed or given a wrong cause always do.
+        each: whether every fault gets its line; a missed one, and one with a wrong cause, always does.
 
     Returns:
         All of them.
@@ -39,7 +39,7 @@ def print_faults(rows: Iterable[FaultRow], *, each: bool) -> list[FaultRow]:
 
 
 def _print_fault_lines(rows: Sequence[FaultRow], out: Console) -> None:
-    """Write a line a fault: what was planted, the verdict, the tensor and the cause that were named."""
+    """Print a line for each fault: its cause, the verdict, and the tensor and the cause that were named."""
     lines = [("fault", "planted", "verdict", "tensor named", "cause named"), *map(_fault_words, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     styles = ["dim", *(_fault_style(row) for row in rows)]
@@ -59,11 +59,10 @@ def _fault_style(row: FaultRow) -> str:
 
 
 def _fault_score(rows: Sequence[FaultRow]) -> str:
-
     sums = tally(rows)
     return (
-        f"caught {sums.caught:,} of {count(sums.faults, 'fault')} ({sums.refused} refused as bad input); "
-        f"tensor named {share(sums.tensor_named, sums.judged)}, "
-        f"cause named {share(sums.cause_named, sums.nameable)}, "
+        f"{sums.caught:,} of {count(sums.faults, 'fault')} detected ({sums.refused} raised an error); "
+        f"correct tensor {share(sums.tensor_named, sums.judged)}, "
+        f"correct cause {share(sums.cause_named, sums.nameable)}, "
         f"wrong cause {share(sums.wrong_cause, sums.judged)}"
     )

@@ -1,4 +1,4 @@
-"""The command `gradtwin list`: name every twin. It loads little more than numpy, so that it answers at once."""
+"""The command `gradtwin list`: every twin. It loads little more than numpy, so that it answers at once."""
 
 import shutil
 import textwrap
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command, epilog="Example: gradtwin list --json")
 @as_json
 def command(as_json: bool) -> None:
-    """Name every twin, with its size, loss, data and source."""
+    """List every twin with its size, source, data and loss."""
     from gradtwin.twins import catalog
 
     rows = [row_of(twin) for twin in catalog.twins()]
@@ -38,7 +38,7 @@ def row_of(twin: "Twin") -> dict[str, Any]:
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    """Print two lines a twin: its size and source; its data and its loss."""
+    """Print two lines for each twin: its size and source, then its data and loss."""
     columns = shutil.get_terminal_size().columns
     width, digits = (max(len(row["name"]) for row in rows), 9) if columns >= 72 else (0, 0)
     for row in rows:
@@ -47,4 +47,4 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         click.echo(click.style(head[: len(name)], bold=True) + head[len(name) :])
         what = f"{row['data']}: L = {row['loss']}"
         click.echo(click.style(textwrap.fill(what, columns, initial_indent="    ", subsequent_indent="    "), dim=True))
-    click.echo(textwrap.fill(f"{len(rows)} twins: name, number of parameters, source; data: loss.", columns))
+    click.echo(textwrap.fill(f"{len(rows)} twins: number of parameters and source, then data and loss.", columns))

@@ -15,7 +15,7 @@ FEW_NUMBERS = 4
 
 
 def print_replay(rows: Sequence[ReplayRow]) -> None:
-    """Print each figure as printed, by hand and by TensorFlow, in the digits of the print; then the count."""
+    """Print each figure as the document has it and as both sides compute it, in as many digits; then the count."""
     out = console()
     for row in rows:
         verdict, style = _REPRODUCED[row.reproduced]
@@ -25,7 +25,7 @@ def print_replay(rows: Sequence[ReplayRow]) -> None:
         has_print = isinstance(next(_flat(row.printed, row.printed)), str)
         first = "printed" if has_print else "expected"
         table = new_table("", "")
-        for name, value in ((first, row.printed), ("manual", row.manual), ("TensorFlow", row.tensorflow)):
+        for name, value in ((first, row.printed), ("manual", row.manual), ("reference", row.tensorflow)):
             if value is not None:
                 table.add_row(f"  {name:<10}", _first_numbers(row.printed, value))
         print_table(table, out)
@@ -47,7 +47,6 @@ def _first_numbers(printed: Any, value: Any) -> str:
 
 
 def _written(number: Any, text: Any) -> str:
-
     if isinstance(number, str):
         return number
     if isinstance(text, str):

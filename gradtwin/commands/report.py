@@ -20,12 +20,12 @@ from gradtwin.commands.command_line import (
 @click.command(cls=Command, epilog="Example: gradtwin report gates neuron --output report.html")
 @click.argument("names", nargs=-1, metavar=f"[{TARGET}]...", help="Networks to report on (default: all).",
                 shell_complete=twins_that_begin_with)  # fmt: skip
-@click.option("--output", type=A_FILE, multiple=True, default=[Path("report.html")], show_default="report.html",
-              help="The file; give it more than once for several forms of one report.")  # fmt: skip
-@click.option("--format", type=OneOf(["html", "md", "json", "junit"]), help="The form (default: by the file's ending).")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--output", type=A_FILE, multiple=True, default=[Path("report.html")], show_default=False,
+              help="File to write; repeat it for several formats (default: report.html).")  # fmt: skip
+@click.option("--format", type=OneOf(["html", "md", "json", "junit"]), help="Format (default: from the file's ending).")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 def command(names: tuple[str, ...], output: tuple[Path, ...], format: str | None, force: bool) -> int:
-    """Write verdicts, error maps, trainings and planted faults into one file: for a browser, a pull request or CI."""
+    """Write one file with verdicts, error maps, trainings and planted faults, for a browser, a pull request or CI."""
     from rich.text import Text
 
     from gradtwin.commands.terminal import console, telling

@@ -1,4 +1,4 @@
-"""What one `gradtwin train` sets going: a run for each twin, learning rate and declared variant."""
+"""The runs of one `gradtwin train`: one for each twin, learning rate and declared variant."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

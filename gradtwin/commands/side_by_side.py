@@ -1,4 +1,4 @@
-"""Independent work on both of a machine's cores, in the order it was given."""
+"""Independent tasks two at a time, their results in the order of the tasks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +11,17 @@ AT_ONCE = 2
 
 
 def side_by_side(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Do two tasks at a time, in threads, and give their results one after the other.
+    """Run two tasks at a time, in threads, and give their results one after the other.
 
-    While one waits for XLA to compile, which holds no lock of Python's, the other goes on.
+    While XLA compiles for one task, it holds no lock of Python's, so the other task goes on.
 
     Args:
-        work: what is done with each task; it may keep nothing between two tasks.
+        work: what to do with each task; it keeps nothing between two tasks.
         tasks: the tasks.
 
     Yields:
-        The results, in the order of the tasks. The first exception of a task comes out where its result would; the
-        tasks that have not begun then are not done.
+        The results, in the order of the tasks. The first exception of a task is raised where its result would come;
+        tasks that have not begun by then are dropped.
     """
     pool = ThreadPoolExecutor(AT_ONCE)
     try:

@@ -1,4 +1,4 @@
-"""The command `gradtwin sweep`: read what was asked, run it, say what came of it."""
+"""The command `gradtwin sweep`: run many cases, and say how they ended."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 @click.command(cls=Command, epilog="Example: gradtwin sweep xor --axis seed=0..9 --workers 1")
 @click.argument("targets", nargs=-1, metavar=f"[{TARGET}]...", help="Networks to sweep (default: all).",
                 shell_complete=twins_that_begin_with)  # fmt: skip
-@click.option("--kind", type=OneOf(["check", "train", "faults", "fuzz"]), default="check", show_default=True,
-              help="What a case is: a check, a training, a planted fault, or a check at a drawn point.")  # fmt: skip
+@click.option("--kind", type=OneOf(["check", "train", "faults", "fuzz"]), default="check",
+              help="What a case is: a check, a training, a planted fault, or a check at a random point.")  # fmt: skip
 @click.option("--axis", multiple=True, metavar="NAME=VALUES",
               help="What to vary: seed=0..99, dtype, route, widths=2-5-1,2-9-1, learning_rate, steps, fault.",
               )  # fmt: skip
-@click.option("--workers", type=AT_LEAST_1, help="Processes of one core each (default: the number of cores).")
-@click.option("--address", metavar="HOST:PORT", help="The head of a Ray cluster (default: this machine).")
-@click.option("--results", type=A_FILE, help="The directory of the results (default: sweeps/, by the grid's name).")
-@click.option("--resume", is_flag=True, help="Run the cases that the results lack.")
-@click.option("--max-cases", type=AT_LEAST_1, help="At most this many, a fair sample of the grid.")
-@click.option("--time-budget", metavar="TIME", help="Stop starting cases after this time, e.g. 90s, 10m, 1h.")
-@click.option("--fail-fast", is_flag=True, help="Stop starting cases after one has failed.")
-@click.option("--timeout", metavar="TIME", default="5m", show_default=True, help="The longest time for one case.")
-@click.option("--memory", metavar="SIZE", help="The most memory for one case, beyond its worker's: 512MB, 2GB.")
-@click.option("--logdir", type=A_FILE, help="Where TensorBoard's HParams go, a row a combination (default: nowhere).")
+@click.option("--workers", type=AT_LEAST_1, help="Worker processes, one core each (default: one for each core).")
+@click.option("--address", metavar="HOST:PORT", help="Head of a Ray cluster (default: run on this machine).")
+@click.option("--results", type=A_FILE, help="Directory of the results (default: one in sweeps/).")
+@click.option("--resume", is_flag=True, help="Run only the cases that are not in the results yet.")
+@click.option("--max-cases", type=AT_LEAST_1, help="Run at most this many cases, an even sample of all.")
+@click.option("--time-budget", metavar="TIME", help="Start no case after this time, e.g. 90s, 10m, 1h.")
+@click.option("--fail-fast", is_flag=True, help="Start no case after one has failed.")
+@click.option("--timeout", metavar="TIME", default="5m", help="Time limit for one case.")
+@click.option("--memory", metavar="SIZE", help="Memory limit for one case, its worker's own not counted, e.g. 512MB.")
+@click.option("--logdir", type=A_FILE, help="Also write a table of the combinations here, for TensorBoard's HParams.")
 @click.option("--here", is_flag=True, help="Run the cases in this process, show each, and store nothing.")
 @as_json
 def command(
@@ -61,10 +61,10 @@ def command(
     here: bool,
     as_json: bool,
 ) -> int:
-    """Run many cases on all cores, or on a Ray cluster: checks, trainings, planted faults, points drawn at random.
+    """Run many checks, trainings or planted faults, on all cores or on a Ray cluster.
 
-    Every combination of the axes is a case. The rows go to a Parquet table as they come. A sweep that was stopped
-    goes on with --resume. It needs the extra: pip install 'gradtwin[sweep]'.
+    Every combination of the axes is a case. Results are written to a Parquet table as they arrive; --resume continues
+    a sweep that was stopped. Needs: pip install 'gradtwin[sweep]'.
     """
     from gradtwin.sweep import quantities
 
@@ -87,7 +87,7 @@ def command(
 def _run(
     targets: tuple[str, ...], axis: tuple[str, ...], logdir: Path | None, as_json: bool, **asked: Any
 ) -> "Summary":
-    """Run the sweep on Ray, with its progress on the way and its summary at the end."""
+    """Run the sweep on Ray, show its progress, and print its summary."""
     from gradtwin.commands.sweep_live import watching
     from gradtwin.commands.sweep_terminal import print_summary
     from gradtwin.sweep import hparams
@@ -107,7 +107,7 @@ def _run(
 
 
 def _run_here(targets: tuple[str, ...], axis: tuple[str, ...], as_json: bool, **asked: Any) -> bool:
-    """Run the cases one after the other; say whether one failed."""
+    """Run the cases one after the other, and say whether one failed."""
     from gradtwin.commands.sweep_here import run_here
     from gradtwin.sweep.axes import texts_of
 
@@ -121,4 +121,4 @@ def _run_here(targets: tuple[str, ...], axis: tuple[str, ...], as_json: bool, **
 def _refuse_storing(**given: Any) -> None:
     for name, value in given.items():
         if value:
-            raise InputError(f"--here runs in this process and stores nothing: leave --{name} out.")
+            raise InputError(f"--here stores nothing and starts no workers: leave out --{name}.")

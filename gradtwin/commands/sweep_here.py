@@ -1,4 +1,4 @@
-"""The cases of a sweep in this process, one after the other: how a single one is looked at."""
+"""The cases of a sweep in this process, one after the other, to look at single ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def run_here(
 ) -> list[CaseRow]:
     """Run the cases and show each as its own command would; see `gradtwin.sweep.driver.sweep`."""
     if time_budget is not None:
-        raise InputError("--here runs every case there is: leave --time-budget out, or give --max-cases.")
+        raise InputError("--here has no time limit: leave out --time-budget. --max-cases limits the number of cases.")
     bounds = Bounds(max_cases)
     grid = plan(kind, targets, axes_of(kind, axes))
     refuse_size(grid, bounded=bounds.bounded)

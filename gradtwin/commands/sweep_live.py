@@ -1,4 +1,4 @@
-"""What is seen of a sweep under way: on a terminal a few lines that stay in place, elsewhere a line now and then."""
+"""The progress of a sweep: on a terminal a few lines that stay in place, elsewhere a line now and then."""
 
 import contextlib
 import time
@@ -18,7 +18,7 @@ LINE_EVERY = 10.0
 
 @contextlib.contextmanager
 def watching(shown: bool) -> Iterator[Watch | None]:
-    """Give what is told of a sweep's progress, for as long as the body runs; None if nothing is to be shown."""
+    """Give what shows a sweep's progress, for as long as the body runs; None if nothing is to be shown."""
     if not shown:
         yield None
         return
@@ -72,15 +72,15 @@ def _print_beginning(summary: Summary, out: Console) -> None:
     for note in summary.grid.notes:
         out.print(Text(f"  {note}", style="dim"), soft_wrap=True)
     if summary.begun_with:
-        out.print(Text(f"  {summary.begun_with:,} of them are done already."), soft_wrap=True)
+        out.print(Text(f"  {summary.begun_with:,} of them were done by earlier runs."), soft_wrap=True)
 
 
 def pace(summary: Summary) -> str:
-    """Say how many are done, how fast they come, and how long the rest takes."""
+    """Say how many are done, how many a second, and how long the rest takes."""
     done = f"{summary.tally.done:,} of {summary.cases:,} done"
     fresh = summary.tally.done - summary.begun_with
     if not fresh or not summary.seconds:
-        return f"{done}, the workers load TensorFlow" if not summary.seconds else done
+        return f"{done}, workers are loading TensorFlow" if not summary.seconds else done
     rate = fresh / summary.seconds
     left = (summary.cases - summary.tally.done) / rate
     if summary.time_budget is not None:

@@ -68,13 +68,13 @@ def _ending(summary: Summary) -> str | None:
 
 
 def _print_worst(summary: Summary) -> None:
-    """Print a line a case, and the command that repeats it below; of planted faults only those that were missed."""
+    """Print a line for each case, and below it the command that repeats it; of planted faults only those missed."""
     is_campaign = summary.grid.kind == "faults"
     rows = [row for row in summary.tally.worst if row["failed"] or not is_campaign]
     if not rows:
         return
     out = console()
-    out.print(Text(f"The worst, by {_SIZES[summary.grid.kind]}:", style="bold"))
+    out.print(Text(f"Worst cases, by {_SIZES[summary.grid.kind]}:", style="bold"))
     for row in rows:
         out.print(Text(f"  {row_text(row)}", style="red" if row["failed"] else ""), soft_wrap=True)
         if row.get("message"):

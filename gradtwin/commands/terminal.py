@@ -1,4 +1,4 @@
-"""What the commands share where they print: the console, tables that fit any width, and work under way."""
+"""What commands share to print: the console, tables that fit any width, and the progress of long work."""
 
 import contextlib
 import re
@@ -27,7 +27,7 @@ COLOURS: dict[str, str] = {
 
 
 def console() -> Console:
-    """Make the console of this moment's stdout: no colours under NO_COLOR; in a pipe also no blanks at line ends."""
+    """Make a console of the current stdout: no colours under NO_COLOR; in a pipe also no blanks at line ends."""
     out = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
     if not out.is_terminal:
         out.file = cast(IO[str], _WithoutTrailingBlanks(out.file))
@@ -35,7 +35,7 @@ def console() -> Console:
 
 
 class _WithoutTrailingBlanks:
-    """A stream that takes the blanks off the ends of lines; a table pads its last column with them."""
+    """A stream that removes blanks at line ends; a table pads its last column with them."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -49,7 +49,7 @@ class _WithoutTrailingBlanks:
 
 @contextlib.contextmanager
 def waiting(what: str, shown: bool) -> Iterator[None]:
-    """Show on a terminal that something goes on, for as long as the body runs."""
+    """Show on a terminal what is being computed, for as long as the body runs."""
     out = console()
     with out.status(what) if shown and out.is_terminal else contextlib.nullcontext():
         yield
@@ -57,17 +57,17 @@ def waiting(what: str, shown: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def telling() -> Iterator[Callable[[str], None] | None]:
-    """Give a function that shows on a terminal what is being done; None where there is none."""
+    """Give a function that shows on a terminal what is being done; None if stdout is not a terminal."""
     out = console()
     if not out.is_terminal:
         yield None
         return
-    with out.status("beginning") as status:
+    with out.status("starting") as status:
         yield status.update
 
 
 def on_the_way(rows: Iterable[Row], out: Console, what: str, count: int | None) -> Iterator[Row]:
-    """Show on a terminal how many are done, how fast, and how long it takes still; write nothing of it into a pipe."""
+    """Show on a terminal how many are done, how fast, and the time left; show nothing in a pipe."""
     if not out.is_terminal:
         yield from rows
         return
@@ -81,7 +81,7 @@ def on_the_way(rows: Iterable[Row], out: Console, what: str, count: int | None) 
 
 
 def new_table(*columns: str | tuple[str, str]) -> "Table":
-    """Make a table without lines; a column is its head, or its head and "right"."""
+    """Make a table without lines; give each column as its head, or as its head and "right"."""
     from rich.table import Table
 
     shown = any(name != "" for name in columns)

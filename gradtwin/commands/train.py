@@ -1,4 +1,4 @@
-"""The command `gradtwin train`: both sides in lockstep."""
+"""The command `gradtwin train`: train both sides in lockstep."""
 
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,22 @@ from gradtwin.core.dtypes import DEFAULT_DTYPES
 
 
 @click.command(
-    cls=Command, epilog="Example: gradtwin train xor --steps 500 --learning-rate 0.1 --learning-rate 0.01"
+    cls=Command, epilog="Example: gradtwin train xor --steps 99 --learning-rate 1 --learning-rate 0.1"
 )
 @click.argument("names", nargs=-1, required=True, metavar=f"{TARGET}...", help="Networks to train.",
                 shell_complete=twins_that_begin_with)  # fmt: skip
-@click.option("--steps", type=int, help="How many updates.")
-@click.option("--epochs", type=int, help="Passes over the data, instead of steps.")
-@click.option("--learning-rate", type=float, multiple=True, help="Give it more than once for a run of each.")
-@click.option("--batch-size", type=int, help="Rows in a batch.")
-@click.option("--seed", type=int, help="Draws start, batches and masks (default: the source's own start).")
-@click.option("--dtype", type=OneOf(DEFAULT_DTYPES), default="float64", show_default=True, help="Format of both sides.")
+@click.option("--steps", type=int, help="Number of steps.")
+@click.option("--epochs", type=int, help="Number of passes over the data, instead of --steps.")
+@click.option("--learning-rate", type=float, multiple=True, help="Repeat the option for one run at each rate.")
+@click.option("--batch-size", type=int, help="Examples in a batch.")
+@click.option("--seed", type=int, help="Draws the start, batches and dropout masks (default: the source's own start).")
+@click.option("--dtype", type=OneOf(DEFAULT_DTYPES), default="float64", help="Floating-point format of both sides.")
 @click.option("--optimizer", type=OneOf(["gd", "adam"]), help="Gradient descent or Adam.")
 @click.option("--keep", type=float, help="Probability that dropout keeps a unit.")
-@click.option("--hidden", type=int, multiple=True, help="Width of a hidden layer; give it once for each layer.")
-@click.option("--data", metavar="FILE", help="A CSV table, the label last.")
+@click.option("--hidden", type=int, multiple=True, help="Width of a hidden layer; repeat the option for each layer.")
+@click.option("--data", metavar="FILE", help="Train on this CSV file; its last column is the label.")
 @click.option("--data-dir", type=A_FILE, help="Directory of the MNIST files.")
-@click.option("--logdir", type=A_FILE, default=Path("logs"), show_default=True, help="Where TensorBoard's files go.")
+@click.option("--logdir", type=A_FILE, default=Path("logs"), help="Directory of TensorBoard's files.")
 @as_json
 def command(
     names: tuple[str, ...],
@@ -48,7 +48,7 @@ def command(
 ) -> int:
     """Train both sides in lockstep from one start, on the same batches and dropout masks.
 
-    What is left out is the twin's default: steps, learning rate, batch size, optimizer, dropout.
+    Each twin has its own defaults: steps, learning rate, batch size, optimizer, dropout.
     """
     from gradtwin.commands.runs import planned_runs
     from gradtwin.commands.train_terminal import print_history, training_progress

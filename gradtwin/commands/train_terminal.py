@@ -1,4 +1,4 @@
-"""What `gradtwin train` prints: both sides after the last update, their predictions, and the gap between them."""
+"""What `gradtwin train` prints: both sides after the last step, their predictions, and the gap between them."""
 
 import contextlib
 import itertools
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gradtwin.commands.terminal import console, new_table, print_table
 from gradtwin.core.plain import count, number, percent
-from gradtwin.training.history import History, gap_line
+from gradtwin.training.history import History, gap_sentence
 from gradtwin.twins.twin import Twin
 
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ def training_progress(name: str, shown: bool) -> Iterator[Callable[[int, int], N
 
 
 def print_history(history: History, twin: Twin) -> None:
-    """Print what came of one training: both sides, their predictions and the gap between them."""
+    """Print one training: both sides, their predictions and the gap between them."""
     out = console()
     out.print(Text(history.twin, style="bold").append(f"  {history.run}", style="not bold"))
     if history.variant:
         out.print(f"  manual: reproduces known errors of the source ({', '.join(history.variant.split('+'))})")
     if history.interrupted:
-        out.print(Text(f"  stopped by Ctrl-C after {count(history.steps, 'update')}", style="yellow"))
+        out.print(Text(f"  stopped by Ctrl-C after {count(history.steps, 'step')}", style="yellow"))
     if history.note:
         out.print(Padding(history.note, (0, 0, 0, 2)))
     print_table(_scores_table(history), out)
     if (predictions := _predictions_table(history, twin)) is not None:
         print_table(predictions, out)
-    out.print(f"  {gap_line(history)}")
+    out.print(Padding(gap_sentence(history), (0, 0, 0, 2)))
     if history.directory:
         out.print(f"  {history.directory}", soft_wrap=True)
     out.print()

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from gradtwin.core.report import Report, failure_lines, judgement, numeric_lines, tensor_table
 from gradtwin.core.table import Table
 from gradtwin.reporting.markup import head_and_body
-from gradtwin.reporting.words import gap_sentence, score_table
-from gradtwin.training.history import History
+from gradtwin.reporting.words import score_table
+from gradtwin.training.history import History, gap_sentence
 from gradtwin.twins.twin import Twin
 
 CHART = 300, 90

@@ -14,7 +14,7 @@ from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.core.verdicts import Verdict, gravest
 from gradtwin.faults.score import FaultRow, tally
 from gradtwin.reporting.dossier import Boundary, Dossier, TwinPage
-from gradtwin.training.history import DIVERGED, History
+from gradtwin.training.history import History, gap_sentence
 from gradtwin.twins.twin import Twin
 from manual_grads import Array
 
@@ -135,13 +135,6 @@ def training_sentence(history: History, twin: Twin) -> str:
     steps = twin.training.steps
     short = "" if history.steps >= steps else f" The network is large, so this is {history.steps:,} of {steps:,} steps."
     return f"{count(history.steps, 'step')} of {rule}, {rate}{batch}, from {start}. {gap_sentence(history)}{short}"
-
-
-def gap_sentence(history: History) -> str:
-    """Say how far the parameters of the two sides are apart, and whether they ever were too far."""
-    above = f"above {DIVERGED:.0e}".replace("e-0", "e-")
-    when = f"never {above}" if history.diverged_at is None else f"first {above} after step {history.diverged_at:,}"
-    return f"Final gap between the parameters: {history.gap:.3g}, {when}."
 
 
 def score_table(history: History) -> Table:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.core.notebook import ShownInNotebooks
-from gradtwin.core.plain import count, jsonable, number, percent
+from gradtwin.core.plain import jsonable, number, percent
 from manual_grads import Array, Params
 
 DIVERGED = 1e-6
@@ -85,7 +85,7 @@ class History(ShownInNotebooks):
     note: str = ""
 
     def __repr__(self) -> str:
-        return f"<History of {self.twin} {self.run}: {self.steps:,} updates, gap {self.gap:.3g}>"
+        return f"<History of {self.twin} {self.run}: {self.steps:,} steps, gap {self.gap:.3g}>"
 
     def __str__(self) -> str:
         """Say where both sides ended and how far they are apart."""
@@ -95,7 +95,8 @@ class History(ShownInNotebooks):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         form = f"  {{:<{widths[0]}}}  {{:>{widths[1]}}}  {{:>{widths[2]}}}"
         lines = [form.format(*row) for row in rows]
-        return "\n".join([f"{self.twin}  {self.run}", *lines, f"  {gap_line(self)}", *filter(None, [self.directory])])
+        lines.append(f"  {gap_sentence(self)}")
+        return "\n".join([f"{self.twin}  {self.run}", *lines, *filter(None, [self.directory])])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the row of `gradtwin train --json`.
@@ -108,12 +109,11 @@ class History(ShownInNotebooks):
         return dict(jsonable(row | {"predictions": self.predictions if few else None, "logged": self.logged}))
 
 
-def gap_line(history: History) -> str:
-    """Say how far the sides are apart at the end, and when they parted."""
-    gap = f"gap between parameters {history.gap:.3g} after {count(history.steps, 'update')}"
-    if history.diverged_at is None:
-        return f"{gap}, never above 1e-6"
-    return f"{gap}, first above 1e-6 after update {history.diverged_at:,}"
+def gap_sentence(history: History) -> str:
+    """Say how far the parameters of the two sides are apart, and whether they ever were too far."""
+    above = f"above {DIVERGED:.0e}".replace("e-0", "e-")
+    when = f"never {above}" if history.diverged_at is None else f"first {above} after step {history.diverged_at:,}"
+    return f"Final gap between the parameters: {history.gap:.3g}, {when}."
 
 
 def first_divergence(gaps: Array) -> int | None:

@@ -148,7 +148,7 @@ def test_the_command_prints_every_fault_of_a_named_twin_and_the_score(capsys):
     assert cli.run(["faults", "node_mean", "--sample", "4"]) == 0
     out = capsys.readouterr().out
     assert out.count("node_mean:dx:") == 4
-    assert "In all: caught 4 of 4 faults" in out
+    assert "In all: 4 of 4 faults detected" in out
 
 
 def test_the_command_fails_when_a_fault_is_missed(monkeypatch, capsys):
@@ -158,7 +158,7 @@ def test_the_command_fails_when_a_fault_is_missed(monkeypatch, capsys):
     assert cli.run(["faults"]) == 1
     out = capsys.readouterr().out
     assert "agree: MISSED" in out
-    assert "caught 0 of 1 fault" in out
+    assert "0 of 1 fault detected" in out
 
 
 def test_an_unknown_twin_is_refused(capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradtwin import Twin, check, train
-from gradtwin.reporting.words import gap_sentence
+from gradtwin.training.history import gap_sentence
 from gradtwin.twins import catalog
 
 EXTERNAL = re.compile(r"https?:|src=|href=|url\(|<script|<link|<img|@import", re.IGNORECASE)

@@ -80,10 +80,10 @@ def test_a_history_prints_its_end_in_a_few_lines_and_its_repr_in_one():
     text = str(history)
     assert len(text) < 400 and len(text.splitlines()) == 5
     assert f"{history.manual['loss']:.8g}" in text and f"{history.tensorflow['loss']:.8g}" in text
-    assert f"{history.gap:.3g} after 300 updates" in text
-    assert len(repr(history)) < 120 and "300 updates" in repr(history)
+    assert f": {history.gap:.3g}, never above 1e-6." in text
+    assert len(repr(history)) < 120 and "300 steps" in repr(history)
 
 
 def test_a_history_that_parted_says_when():
-    """After which update the gap was first above 1e-6."""
-    assert "first above 1e-6 after update 1" in str(_history(diverged_at=1))
+    """After which step the gap was first above 1e-6."""
+    assert "first above 1e-6 after step 1." in str(_history(diverged_at=1))
