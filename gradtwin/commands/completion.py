@@ -1,5 +1,6 @@
 """Completion in the shell: the script click makes for this program, and where a shell reads it."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -28,11 +29,13 @@ def install(app: click.Command, shell: str) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(script(app, shell), encoding="utf-8")
     if shell in START_FILES:
-        _append_once(home / START_FILES[shell], f"source {file}")
+        _append_once(home / START_FILES[shell], f"source {shlex.quote(str(file))}")
     return f"Completion for {shell} is in {file}. Start a new shell to use it."
 
 
 def _append_once(file: Path, line: str) -> None:
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    """Append a line to a file of the user's; what is there is only read, so that nothing can spoil it."""
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
     if line not in text.splitlines():
-        file.write_text(f"{text.rstrip()}\n{line}\n".lstrip("\n"), encoding="utf-8")
+        with file.open("a", encoding="utf-8") as start_file:
+            start_file.write("\n" * (text != "" and not text.endswith("\n")) + f"{line}\n")

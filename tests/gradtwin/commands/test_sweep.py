@@ -114,8 +114,8 @@ BAD = {
     "sweep xor --results file": "is a file",
     "sweep xor --results other": "holds other files",
     "sweep xor --logdir file": "is a file",
-    "sweep xor --here --resume": "leave --resume out",
-    "sweep xor --here --time-budget 1m": "leave --time-budget out",
+    "sweep xor --here --resume": "leave out --resume",
+    "sweep xor --here --time-budget 1m": "leave out --time-budget",
 }
 
 

@@ -24,7 +24,7 @@ def test_the_pace_counts_what_this_run_has_done() -> None:
     assert live.pace(summary_of(done=20)) == "20 of 100 done, 2/s, 40 s left"
     assert live.pace(summary_of(done=20, begun_with=10)) == "20 of 100 done, 1/s, 1 min 20 s left"
     assert live.pace(summary_of(done=20, cases=10**9, time_budget=30.0)) == "20 of 1,000,000,000 done, 2/s, 20 s left"
-    assert live.pace(summary_of(done=0, seconds=0.0)) == "0 of 100 done, the workers load TensorFlow"
+    assert live.pace(summary_of(done=0, seconds=0.0)) == "0 of 100 done, workers are loading TensorFlow"
     assert live.pace(summary_of(done=0)) == "0 of 100 done"
 
 
@@ -60,6 +60,6 @@ def test_a_pipe_gets_a_line_now_and_then(
         sweep(["xor"], watch=watch, resume=True, **asked)
     out = capsys.readouterr().out
     assert out.startswith("3 checks of 1 twin, sampled from 5, results in ") and "2 of 3 done, " in out
-    assert "  5 of them are done already." in out
+    assert "\n  5 of them " in out
     with live.watching(shown=False) as watch:
         assert watch is None

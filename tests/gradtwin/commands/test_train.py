@@ -1,52 +1,95 @@
-"""Whatever a user gets wrong comes back as one clear line, exit status 2, and nothing half-written."""
+"""`gradtwin train`: what it prints and writes, and what it refuses before anything is written."""
 
+import json
 import os
+import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import gradtwin
 from gradtwin.commands import cli
+from tests.gradtwin.commands.running import refusal
 
 
-def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Run a command line that must be refused, and give the one line it says."""
-    status = cli.run(arguments)
-    out, err = capsys.readouterr()
-    assert (status, out) == (2, "")
-    assert err.startswith("gradtwin: ") and err.count("\n") == 1 and err.endswith("\n")
-    return err
+def test_train_runs_every_twin_at_every_learning_rate(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`train --json` has one row a run, the promised keys, and the files where the row says."""
+    rates = ["--learning-rate", "0.1", "--learning-rate", "0.01"]
+    logdir = tmp_path / "logs"
+    assert cli.run(["train", "xor", "logistic", *rates, "--steps", "5", "--logdir", str(logdir), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(r["twin"], r["learning_rate"], r["steps"]) for r in rows] == [
+        (twin, rate, 5) for twin in ("xor", "logistic") for rate in (0.1, 0.01)
+    ]
+    promised = "twin run dtype learning_rate steps manual tensorflow gap diverged_at".split()
+    for row in rows:
+        assert set(promised) <= set(row)
+        assert {"loss", "accuracy"} <= set(row["manual"]) & set(row["tensorflow"])
+        assert {"manual", "tensorflow"} <= {part.name for part in (logdir / row["twin"] / row["run"]).iterdir()}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("chek", "No such command 'chek'"),
-        ("check xro", "Unknown twin 'xro'. Did you mean 'xor'? gradtwin list names them all."),
-        ("check xor --dtype bf16", "Did you mean 'bfloat16'?"),
-        ("check xor --route eager", "eager"),
-        ("check gates --route mirrored", "gates: A data-parallel check cuts the batch"),
-        ("check node_relu --route multiworker", "node_relu: The reference does not take a shard of g"),
-        ("check xor --device GPU:0", "device: TensorFlow sees no 'GPU:0' here, only CPU:0, CPU:1."),
-        ("check xor --device CPU:1 --route mirrored", "route mirrored uses two replicas on the CPU"),
-        ("check xor --seed -1", "--seed"),
-        ("check xor --sed 1", "No such option '--sed'"),
-        ("check nowhere.py", "There is no file nowhere.py"),
-        ("replay 000-trian", "Did you mean '000-train'?"),
-        ("board --logdir nowhere", "There is no directory nowhere"),
-        ("board --logdir . --port 70000", "70000"),
-        ("list --jason", "No such option '--jason'"),
-    ],
-)
-def test_wrong_usage_is_told_in_one_line(
-    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+def test_zoo_is_trained_as_its_source_prints_it_beside_the_right_way(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The line names what was given, and where there is a near word, that."""
-    assert message in refusal(arguments.split(), capsys)
+    """Both reach 100 % within 310 updates, the row where 000 stops printing; only the faulty side drifts."""
+    assert cli.run(["train", "zoo", "--logdir", str(tmp_path), "--json"]) == 0
+    right, faulty = json.loads(capsys.readouterr().out)
+    assert (right["variant"], faulty["variant"]) == ("", "F000-1+F000-2")
+    for row in (right, faulty):
+        at_310 = row["logged"]["step"].index(310)
+        assert set(row["logged"]["accuracy_manual"][at_310:]) == {1.0}
+    assert right["diverged_at"] is None and right["gap"] < 1e-9
+    assert faulty["gap"] > 1
+
+
+def test_train_for_people_shows_both_sides_the_gap_and_where_the_files_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Loss, accuracy, predictions and gap; no progress bar and no escape codes in a pipe."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run(["train", "xor", "--steps", "200", "--logdir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^  (?:manual|reference) +0\.\d+ +\d+\.00 %", out, re.MULTILINE)) == 2
+    assert "prediction, 4 rows" in out
+    assert ", never above 1e-6." in out
+    assert str(tmp_path / "xor") in out
+    assert "\x1b" not in out and "training xor" not in out
+
+
+def test_hidden_widths_make_another_network(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`--hidden 3 --hidden 4` trains 2-3-4-1: parameters of three layers."""
+    options = ["--hidden", "3", "--hidden", "4", "--steps", "2", "--seed", "1", "--json"]
+    assert cli.run(["train", "wide", *options, "--logdir", str(tmp_path)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert set(row["logged"]["gap"]) == {"W1", "b1", "W2", "b2", "W3", "b3"}
+
+
+def test_ctrl_c_ends_the_training_in_order(tmp_path: Path) -> None:
+    """Exit 130, the summary so far on stdout, no traceback, event files that can be read."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradtwin", "train", "xor", "--steps", "1000000", "--logdir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    while not all(any(tmp_path.glob(f"xor/*/{side}/*")) for side in ("manual", "tensorflow")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C after" in out
+    assert err == ""
+    for file in tmp_path.glob("xor/*/*/*"):
+        assert len(list(EventFileLoader(str(file)).Load())) > 1
 
 
 @pytest.mark.parametrize(
@@ -142,48 +185,3 @@ def test_a_full_disk_ends_the_training_with_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("gradtwin: ") and done.stderr.count("\n") == 1
-
-
-# ---- the library ---------------------------------------------------------------------------------------
-
-
-def right(params: dict, x: np.ndarray) -> tuple[np.ndarray, dict]:
-    """Loss (w x)·1 and its gradient."""
-    return (params["w"] * x).sum(), {"w": x.copy()}
-
-
-def never_called(params: dict, x: np.ndarray) -> None:
-    """Stand for a reference: every case here is refused before TensorFlow is asked."""
-    raise AssertionError("the reference was asked")
-
-
-W, X = np.array([1.0, 2.0]), np.array([3.0, 4.0])
-
-
-@pytest.mark.parametrize(
-    ("manual", "params", "x", "message"),
-    [
-        (lambda p, x: None, {"w": W}, X, "None"),
-        (lambda p, x: (0.0, None), {"w": W}, X, "None"),
-        (lambda p, x: (0.0, {}), {"w": W}, X, "w"),
-        (lambda p, x: (0.0, {"w": x, "v": x}), {"w": W}, X, "v"),
-        (lambda p, x: (0.0, {"w": x[:1]}), {"w": W}, X, "shape"),
-        (lambda p, x: (0.0, {"w": x.astype(np.float32)}), {"w": W}, X, "dtype"),
-        (right, {"w": W.astype(int)}, X, "int64"),
-        (right, {"w": W.astype(object)}, X, "object"),
-        (right, {"w": W, "v": W.astype(np.float32)}, X, "one dtype"),
-        (right, [W], X, "dictionary"),
-        (right, {}, X, "dictionary"),
-        (right, {"w": W[:0]}, X[:0], "empty"),
-        (right, {"w": W}, np.array([1.0, np.nan]), "NaN"),
-        (right, {"w": np.array([1.0, np.inf])}, X, "infinity"),
-    ],
-)
-def test_sides_that_break_the_contract_are_refused(
-    manual: object, params: object, x: object, message: str
-) -> None:
-    """Other keys, shapes or dtypes, nothing at all: one line, before TensorFlow is asked."""
-    with pytest.raises(gradtwin.InputError) as refused:
-        gradtwin.check_gradients(manual, never_called, params, x)  # type: ignore[arg-type]
-    assert message in str(refused.value)
-    assert "\n" not in str(refused.value)
