@@ -160,7 +160,7 @@ def command_reference() -> str:
 
 
 def _command(command: Any) -> str:
-    context = click.Context(command, info_name=f"gradtwin {command.name or ''}".strip(), show_default=True)
+    context = click.Context(command, info_name=f"gradtwin {command.name or ''}".strip(), **command.context_settings)
     arguments = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
     name = command.callback.__module__.rpartition(".")[2]
     usage = " ".join(["gradtwin", name, *arguments, "[options]"])

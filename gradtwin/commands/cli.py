@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 import click
 
-from gradtwin.commands.command_line import BAD_INPUT, INTERRUPTED
+from gradtwin.commands.command_line import BAD_INPUT, HELP, INTERRUPTED
 from gradtwin.core.chatter import let_idle_threads_sleep, silence_tensorflow
 from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.core.version import __version__
@@ -108,12 +108,7 @@ def _completion_option(name: str, text: str) -> Any:
     )
 
 
-@click.group(
-    cls=Commands,
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "show_default": True},
-    epilog="Example: gradtwin check xor",
-)
+@click.group(cls=Commands, invoke_without_command=True, context_settings=HELP, epilog="Example: gradtwin check xor")
 @click.option("--version", is_flag=True, help="Print the version.", expose_value=False, callback=_print_version)
 @_completion_option("--install-completion", "Let this shell complete commands, options and names.")
 @_completion_option("--show-completion", "Print the script that --install-completion installs.")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 TARGET = "NAME | FILE.py[:OBJECT]"
 
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 120, "show_default": True}
+
 A_FILE = click.Path(path_type=Path)
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(min=0), click.IntRange(min=1)
 
@@ -29,7 +31,7 @@ class Command(click.Command):
     """A command whose first sentence is shown whole in the list of commands."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
+        super().__init__(*args, **settings | {"context_settings": HELP})
         self.short_help = (self.help or "").partition("\n\n")[0]
 
 
