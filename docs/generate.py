@@ -113,7 +113,22 @@ def _code_of_nodes() -> str:
     classes = [c for _, c in inspect.getmembers(nodes, inspect.isclass) if c.__module__ == nodes.__name__]
     classes.sort(key=lambda c: inspect.getsourcelines(c)[1])
     code = "\n\n\n".join(inspect.getsource(c).rstrip() for c in classes)
-    return f"By hand, `{_path_of(nodes)}`:\n\n{_fenced(code)}"
+    return f"{_node_table()}\n\nBy hand, `{_path_of(nodes)}`:\n\n{_fenced(code)}"
+
+
+def _node_table() -> str:
+    """Give every node of the catalogue a row with the formulas of its docstring."""
+    from gradtwin.explanation.formulas import formulas_of
+    from gradtwin.twins import catalog
+
+    rows = ["| twin | value | gradients |", "|---|---|---|"]
+    for twin in catalog.twins():
+        if twin.name.startswith("node_"):
+            page = formulas_of(twin.manual, ())
+            gradients = [str(formula) for name, formula in page.backward.items() if name != "dy"]
+            cells = [", ".join(map(_code, formulas)) for formulas in (map(str, page.forward.values()), gradients)]
+            rows.append(f"| `{twin.name}` | {cells[0]} | {cells[1]} |")
+    return "\n".join(rows)
 
 
 def _function_without_docstring(file: Path, name: str) -> str:

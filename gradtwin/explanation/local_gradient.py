@@ -27,11 +27,9 @@ def split_off(formula: Formula, names: tuple[str, ...], is_node: bool) -> tuple[
 
 
 def _without(expression: str, upstream: re.Match[str]) -> str:
-    """Take a factor out of a product; what is left of a sum, or of nothing, is 1."""
+    """Take the upstream gradient out of a product or a sum of products; what is left of it alone is 1."""
     before, after = expression[: upstream.start()].rstrip(" ∘·"), expression[upstream.end() :].lstrip(" ∘·")
-    rest = f"{before} {after}".strip()
-    if rest in ("", "Σ_n", "Σ", "Σ_n Σ_k"):
-        return "1"
+    rest = re.sub(r"^(Σ(_[a-z])?\s*)+", "", f"{before} {after}".strip()) or "1"
     if rest.startswith("/"):
         return f"1 {rest}"
     return f"-{rest[1:].lstrip()}" if rest.startswith("-") else rest

@@ -71,6 +71,8 @@ def square(twin: Twin, rows: int) -> Twin:
     examples = len(batch[-1])
 
     def drawn(array: Array, moved: bool) -> Array:
+        if np.ndim(array) == 0:  # the same for all examples
+            return array
         picked = array[rng.integers(examples, size=rows)]
         return picked * rng.uniform(0.5, 1.5, picked.shape) if moved else picked
 
