@@ -132,7 +132,7 @@ class Case:
             inspection = self.manual.inspect(self.params, self.batch, True)
         stale = any(finding.id == CauseId.STALE_CACHE for finding in inspection.findings)
         report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
-        notes = (*self._notes_on_the_reference(manual), *report.notes, *_notes_on_witnesses(evidence))
+        notes = (*self._notes_on_the_reference(manual), *report.notes, *_notes_on_witnesses(rulings))
         report = replace(report, notes=notes + self._notes_on_what_is_missing(asked))
         report = with_findings(report, inspection, reference, self.params)
         return with_blind_spots(report, self.params, self.batch, manual)
@@ -231,14 +231,14 @@ def _asked_again(function: Callable[..., Any]) -> Callable[..., Any]:
     return ask
 
 
-def _notes_on_witnesses(evidence: Evidence) -> list[Note]:
+def _notes_on_witnesses(rulings: list[Ruling]) -> list[Note]:
     """Say where the complex step did not apply, and what was used instead."""
     return [
         Note(
             "complex_step_refused",
-            f"{name}: the complex step does not apply (forward is not analytic, or rejects complex input); used "
-            f"{method_of(witness)}.",
+            f"{r.row.name}: the complex step does not apply (forward is not analytic, or rejects complex input); used "
+            f"{method_of(r.witness)}.",
         )
-        for name, witness in evidence.called.items()
-        if witness != "complex step"
+        for r in rulings
+        if r.witness not in (None, "complex step")
     ]

@@ -218,18 +218,10 @@ class Evidence:
         for kind in ("float64",) if self.is_large else (np.longdouble, "float64"):
             point = self.extended_point if kind is np.longdouble else cast(self.point, kind)
             try:
-                testimony = witnesses.testify(self.loss_at, point, name, direction, frugal=self.is_large)
+                return witnesses.testify(self.loss_at, point, name, direction, frugal=self.is_large)
             except Exception:
                 continue
-            if testimony is not None:
-                self.called[name] = testimony.witness
-            return testimony
         return None
-
-    @functools.cached_property
-    def called(self) -> dict[str, str]:
-        """The witness that was called last for each tensor."""
-        return {}
 
 
 def _apart(one: ManualRun, other: ManualRun, name: str) -> float:

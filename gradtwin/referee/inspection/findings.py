@@ -1,4 +1,4 @@
-"""Findings: what hand-written code does that its caller would not expect, and which of it is fatal.
+"""Findings: what manual code does that its caller would not expect, and which of it is fatal.
 
 Fatal is what makes the numbers depend on earlier calls, spoils the caller's own data, or shows nothing:
 the verdict can then not be "agree". With a warning the answer stands, and the caller should know.
@@ -6,28 +6,29 @@ the verdict can then not be "agree". With a warning the answer stands, and the c
 
 from dataclasses import dataclass
 
-KEEP_NOTHING = "backward must use the cache it is given and keep nothing between calls"
+KEEP_NOTHING = "do not keep state between calls"
 
 FATAL = {
     "writes_input": "{what} writes into its argument {tensor}{place}; work on a copy",
     "writes_cache": "{what} writes into the cached value {tensor}{place}; work on a copy",
-    "shares_memory": "the gradient of {tensor} shares memory with {other}: who changes one changes the other; "
+    "shares_memory": "the gradient of {tensor} shares memory with {other}, so changing one changes the other; "
     "return a copy",
     "never_computed": "the gradient of {tensor} is {tensor} itself: it was never computed",
     "zero_gradient": "every parameter's gradient is zero in every entry: it was never computed, or this "
-    "point shows nothing; check where the loss has a slope",
+    "point shows nothing; check at a point where the loss has a slope",
     "accumulates": "a second backward adds to the gradient of {tensor} that the first returned; start "
     "every call from zero",
     "unwritten_buffer": "the gradient of {tensor} keeps entries of an earlier call: backward does not "
     "fill all of its array",
-    "stale_cache": "the gradient of {tensor} is another batch's once forward has seen another batch: " + KEEP_NOTHING,
-    "stale_everywhere": "another batch gives the very same gradients: " + KEEP_NOTHING,
+    "stale_cache": "backward returned the gradient of {tensor} for the last batch that forward saw, not for the "
+    "cache it was given; " + KEEP_NOTHING,
+    "stale_everywhere": "a different batch gives exactly the same gradients; " + KEEP_NOTHING,
     "overwritten_cache": "forward on another batch changes the cached value {tensor} of this one; give "
     "every call its own arrays",
-    "not_repeatable": "the same arguments give another gradient of {tensor} the second time",
-    "other_keys": "a second call returns other keys than the first",
-    "aliased_params": "one array passed as {what} gives another gradient of {tensor} than two equal "
-    "arrays do; tell parameters apart by name",
+    "not_repeatable": "the same arguments give a different gradient of {tensor} the second time",
+    "other_keys": "a second call returns different keys from the first",
+    "aliased_params": "the gradient of {tensor} changes if {what} are the same array object; look parameters up by "
+    "name, not by identity",
 }
 """The fatal findings, by id; `stale_everywhere` and `overwritten_cache` are reported as `stale_cache`,
 `other_keys` as `not_repeatable`. `aliased_params` and `stale_everywhere` take a thorough inspection."""
@@ -35,14 +36,14 @@ FATAL = {
 WARNINGS = {
     "shared_intermediates": "the gradient of {tensor} shares memory with {other}; return a copy if "
     "callers may write into it",
-    "reused_buffer": "each call returns the gradient of {tensor} in the same array: who keeps the first "
-    "answer finds the second in it; return a copy",
+    "reused_buffer": "backward reuses one array for the gradient of {tensor}, so a later call overwrites an earlier "
+    "result; return a copy",
     "needs_writable": "{what} refuses read-only arrays{place}, though it does not change them",
     "adds_to_cache": "backward stores {tensor} in the cache; keep it local, or return it",
-    "keeps_state": "forward returns an empty cache, so backward answers for whatever forward saw last; "
+    "keeps_state": "forward returns an empty cache, so backward depends on the last call of forward; "
     "return the intermediates in the cache",
     "rounding_differs": "two runs give {tensor} {other} ulp apart",
-    "backward_first": "backward answers before any forward; raise an error that says to call forward first",
+    "backward_first": "backward returns gradients before any forward; raise an error that says to call forward first",
 }
 """The warnings, by id. `backward_first` takes a thorough inspection."""
 
@@ -55,7 +56,7 @@ REPORTED_AS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing hand-written code does that its caller would not expect.
+    """One thing manual code does that its caller would not expect.
 
     Attributes:
         id: what it is, in one word; `FATAL` and `WARNINGS` list them.

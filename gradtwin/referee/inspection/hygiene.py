@@ -315,7 +315,7 @@ class _Hygiene:
             return
         for name in one:
             if gap_ulps(one[name], two[name]) > ROUNDING_ULPS:
-                self.notes.add("aliased_params", name, what=" and as ".join(pair))
+                self.notes.add("aliased_params", name, what=" and ".join(pair))
 
 
 def _is_empty(cache: Any) -> bool:

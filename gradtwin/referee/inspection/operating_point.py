@@ -14,6 +14,7 @@ import numpy as np
 
 from gradtwin.core.blocks import any_nonzero
 from gradtwin.core.precision import is_floating
+from gradtwin.core.verdicts import CauseId
 from manual_grads import Array, Params
 
 SATURATED_SLOPE = 1e-4
@@ -31,7 +32,75 @@ PER_EXAMPLE = ("x", "a0", "inputs")
 TARGETS = ("t", "y", "target", "targets", "label", "labels", "y_true")
 COTANGENTS = ("g", "cotangent", "upstream", "grad_output", "dy")
 
-ANY_FAULT = ("sign", "factor", "reduction", "transpose", "permutation", "missing_sum", "wrong_operand", "zero")
+C = CauseId
+ANY_FAULT = (
+    *(C.SIGN, C.FACTOR, C.REDUCTION, C.TRANSPOSE, C.PERMUTATION),
+    *(C.MISSING_SUM, C.WRONG_OPERAND, C.ZERO),
+)
+MIXED_UP = (C.PERMUTATION, C.WRONG_OPERAND, C.TRANSPOSE, C.FACTOR)
+
+SPOTS: dict[str, tuple[str, tuple[CauseId, ...]]] = {
+    "one_example": (
+        "The batch has one example, so a sum, a mean, and a sum over the wrong axis are all the same.",
+        (C.REDUCTION, C.MISSING_SUM, C.WRONG_AXIS, C.BROADCAST_NXN, C.PERMUTATION),
+    ),
+    "equal_sizes": (
+        "The batch size ({n}) equals another dimension, so dividing by, or summing over, the wrong one goes unnoticed.",
+        (C.REDUCTION, C.FACTOR, C.WRONG_AXIS),
+    ),
+    "flat_cotangent": (
+        "The upstream gradient {tensor} is one number in every entry, so mixed-up or ignored entries go unnoticed.",
+        MIXED_UP,
+    ),
+    "equal_mask": (
+        "Mask {tensor} is constant ({value:g}), so a wrong or missing mask goes unnoticed.",
+        (C.MASK_MISSING, C.MASK_OTHER, C.FACTOR),
+    ),
+    "equal_targets": (
+        "All examples have the same target {tensor}, so permuted rows and errors in the other class go unnoticed.",
+        (C.PERMUTATION, C.ONE_ROW, C.ONE_COLUMN, C.WRONG_OPERAND),
+    ),
+    "zero_input": ("{tensor} is zero everywhere, and so is every product with it.", ANY_FAULT),
+    "equal_rows": (
+        "All rows of {tensor} are equal, so permuted rows, or rows used twice, go unnoticed.",
+        (C.PERMUTATION, C.ONE_ROW, C.MISSING_SUM),
+    ),
+    "duplicate_rows": ("Examples {one} and {other} are the same, so exchanging them goes unnoticed.", (C.PERMUTATION,)),
+    "zero_params": (
+        "{tensor} is zero everywhere, so a wrong term that is a multiple of it, such as a penalty, goes unnoticed.",
+        (C.REGULARISER, C.WRONG_OPERAND, C.PERMUTATION),
+    ),
+    "equal_params": (
+        "{tensor} is the same along an axis, so its units are interchangeable and a permutation goes unnoticed.",
+        (C.PERMUTATION, C.TRANSPOSE, C.WRONG_AXIS),
+    ),
+    "symmetric_weights": ("{tensor} is square and symmetric, so a wrong transpose goes unnoticed.", (C.TRANSPOSE,)),
+    "active_units": (
+        "{tensor} equals {before} everywhere. If a relu is between them, its derivative is 1 and can be left out "
+        "unnoticed.",
+        (C.MISSING_ACTIVATION_DERIVATIVE, C.WRONG_ACTIVATION_POINT, C.KINK_CONVENTION),
+    ),
+    "dead_units": (
+        "All units of {tensor} are inactive, so no gradient reaches {before} or earlier layers.", ANY_FAULT
+    ),
+    "saturated_units": (
+        "At least 90 % of {tensor} is saturated, so errors in {before} and earlier layers are lost in rounding.",
+        (C.WRONG_ACTIVATION_POINT, C.MISSING_ACTIVATION_DERIVATIVE, C.MISSING_PPT, C.FACTOR),
+    ),
+    "zero_gradients": ("Every gradient is zero in every entry, so no error shows here.", ANY_FAULT),
+    "zero_gradient": ("The gradient of {tensor} is zero in every entry, so a wrong factor goes unnoticed.", ANY_FAULT),
+    "symmetric_gradient": (
+        "The gradient of {tensor} is symmetric, so a wrong transpose of it goes unnoticed.", (C.TRANSPOSE,)
+    ),
+    "flat_gradient": (
+        "The gradient of {tensor} is one number in every entry, so a step that mixes up or ignores its upstream "
+        "gradient goes unnoticed.",
+        MIXED_UP,
+    ),
+}
+"""The blind spots: the sentence of each, and the causes that it hides."""
+
+REPORTED_AS = {"zero_gradients": "zero_gradient", "flat_gradient": "flat_cotangent"}
 
 
 @dataclass(frozen=True)
@@ -41,14 +110,19 @@ class BlindSpot:
     Attributes:
         id: the coincidence, in one word.
         tensor: the array it concerns, or None.
-        message: one line: what is the case, and what cannot be seen for it.
-        faults: the causes that would go unseen, by the referee's names.
+        message: one line: what is the case, and what goes unnoticed.
+        faults: the causes that would go unseen.
     """
 
     id: str
     tensor: str | None
     message: str
-    faults: tuple[str, ...]
+    faults: tuple[CauseId, ...]
+
+
+def _spot(kind: str, tensor: str | None = None, **words: Any) -> BlindSpot:
+    text, faults = SPOTS[kind]
+    return BlindSpot(REPORTED_AS.get(kind, kind), tensor, text.format(tensor=tensor, **words), faults)
 
 
 def blind_spots(
@@ -94,18 +168,9 @@ def examples(params: Params, batch: Params) -> int | None:
 def _of_the_sizes(params: Params, batch: Params) -> Iterator[BlindSpot]:
     n = examples(params, batch)
     if n == 1:
-        yield BlindSpot(
-            "one_example", None,
-            "The batch has one example: a sum and a mean, and a sum over the wrong axis or none, are all the same.",
-            ("reduction", "missing_sum", "wrong_axis", "broadcast_nxn", "permutation"),
-        )  # fmt: skip
+        yield _spot("one_example")
     elif n is not None and n in _other_sizes(params, batch, n):
-        yield BlindSpot(
-            "equal_sizes", None,
-            f"The batch has {n} examples, and another axis has {n} entries too: a division by the wrong one of the "
-            "two, and a sum over the wrong one, keep their size.",
-            ("reduction", "factor", "wrong_axis"),
-        )  # fmt: skip
+        yield _spot("equal_sizes", n=n)
 
 
 def _other_sizes(params: Params, batch: Params, n: int) -> set[int]:
@@ -122,38 +187,11 @@ def _of_the_batch(batch: Params) -> Iterator[BlindSpot]:
             continue
         one_number = bool(np.all(array == np.ravel(array)[0]))
         if name in COTANGENTS and one_number and (np.size(array) > 1 or np.ravel(array)[0] == 1):
-            yield BlindSpot(
-                "flat_cotangent", name,
-                f"The cotangent {name} is one number in every entry: a backward that mixes up or ignores its "
-                "entries gives the same answer.",
-                ("permutation", "wrong_operand", "transpose", "factor"),
-            )  # fmt: skip
+            yield _spot("flat_cotangent", name)
         elif name.startswith("mask") and one_number:
-            yield BlindSpot(
-                "equal_mask", name,
-                f"The mask {name} is {np.ravel(array)[0]:g} everywhere: another mask, or none but a factor, gives "
-                "the same answer.",
-                ("mask_missing", "mask_other", "factor"),
-            )  # fmt: skip
+            yield _spot("equal_mask", name, value=np.ravel(array)[0])
         elif np.ndim(array) and len(array) > 1 and np.all(array == array[:1]):
-            yield _equal_rows(name, not np.any(array))
-
-
-def _equal_rows(name: str, all_zero: bool) -> BlindSpot:
-    if name in TARGETS:
-        return BlindSpot(
-            "equal_targets", name,
-            f"All examples have the same target {name}: rows that are mixed up, and a fault that only another class "
-            "brings out, do not show.",
-            ("permutation", "one_row", "one_column", "wrong_operand"),
-        )  # fmt: skip
-    if all_zero:
-        return BlindSpot("zero_input", name, f"{name} is zero everywhere: so is every product with it.", ANY_FAULT)
-    return BlindSpot(
-        "equal_rows", name,
-        f"All rows of {name} are equal: rows that are mixed up, or used twice, do not show.",
-        ("permutation", "one_row", "missing_sum"),
-    )  # fmt: skip
+            yield _spot("equal_targets" if name in TARGETS else "equal_rows" if np.any(array) else "zero_input", name)
 
 
 def _of_the_rows(params: Params, batch: Params) -> Iterator[BlindSpot]:
@@ -166,11 +204,7 @@ def _of_the_rows(params: Params, batch: Params) -> Iterator[BlindSpot]:
     for i in range(len(rows[0])):
         key = b"".join(np.ascontiguousarray(a[i]).tobytes() for a in rows)
         if key in seen:
-            yield BlindSpot(
-                "duplicate_rows", None,
-                f"Examples {seen[key]} and {i} are the same: exchanging them changes nothing.",
-                ("permutation",),
-            )  # fmt: skip
+            yield _spot("duplicate_rows", one=seen[key], other=i)
             return
         seen[key] = i
 
@@ -186,23 +220,11 @@ def _row_arrays(params: Params, batch: Params, n: int | None) -> list[Array]:
 def _of_the_params(params: Params) -> Iterator[BlindSpot]:
     for name, p in params.items():
         if not any_nonzero(p):
-            yield BlindSpot(
-                "zero_params", name,
-                f"{name} is zero everywhere: a wrong term that is a multiple of it, such as a penalty, is zero too.",
-                ("regulariser", "wrong_operand", "permutation"),
-            )  # fmt: skip
+            yield _spot("zero_params", name)
         elif np.size(p) > 1 and _has_equal_slices(p):
-            yield BlindSpot(
-                "equal_params", name,
-                f"{name} is the same along an axis: its units are interchangeable, and a permutation does not show.",
-                ("permutation", "transpose", "wrong_axis"),
-            )  # fmt: skip
+            yield _spot("equal_params", name)
         if np.ndim(p) == 2 and p.shape[0] == p.shape[1] and any_nonzero(p) and _is_symmetric(p):
-            yield BlindSpot(
-                "symmetric_weights", name,
-                f"{name} is square and symmetric: a transposed factor gives the same answer.",
-                ("transpose",),
-            )  # fmt: skip
+            yield _spot("symmetric_weights", name)
 
 
 def _has_equal_slices(p: Array) -> bool:
@@ -229,7 +251,7 @@ def _of_the_units(values: Mapping[str, Any]) -> Iterator[BlindSpot]:
             yield from _of_a_layer(before, alike[before], after, alike[after])
     for name, p in arrays.items():
         if _are_probabilities(p) and _is_saturated(p * (1 - p)):
-            yield _saturated(name, name)
+            yield _spot("saturated_units", name, before=name)
 
 
 def _possible_layers(alike: Mapping[str, Array]) -> Iterator[tuple[str, str]]:
@@ -246,13 +268,13 @@ def _of_a_layer(before: str, z: Array, after: str, a: Array) -> Iterator[BlindSp
     """Recognise the activation between two arrays by its values, and say whether it is at work."""
     named_so = _could_be_a_layer(before, after)
     if named_so and np.array_equal(a, z):
-        yield _always_on(before, after)
+        yield _spot("active_units", after, before=before)
     elif named_so and not a.any() and not (z > 0).any():
-        yield _always_off(before, after)
+        yield _spot("dead_units", after, before=before)
     elif _is(_sigmoid, z, a) and _is_saturated(a * (1 - a)):
-        yield _saturated(before, after)
+        yield _spot("saturated_units", after, before=before)
     elif _is(np.tanh, z, a) and _is_saturated(1 - a * a):
-        yield _saturated(before, after)
+        yield _spot("saturated_units", after, before=before)
 
 
 def _could_be_a_layer(before: str, after: str) -> bool:
@@ -260,31 +282,6 @@ def _could_be_a_layer(before: str, after: str) -> bool:
     if (before, after) in (("x", "y"), ("l", "a1")):
         return True
     return before[:1] == "z" and after[:1] in ("a", "h") and before[1:] == after[1:]
-
-
-def _always_on(before: str, after: str) -> BlindSpot:
-    return BlindSpot(
-        "active_units", after,
-        f"{after} equals {before} everywhere: if a relu stands between them, its derivative is 1 throughout and can "
-        "be left out.",
-        ("missing_activation_derivative", "wrong_activation_point", "kink_convention"),
-    )  # fmt: skip
-
-
-def _always_off(before: str, after: str) -> BlindSpot:
-    return BlindSpot(
-        "dead_units", after,
-        f"No unit of {after} is active: nothing passes from there to {before} and what lies before it.", ANY_FAULT,
-    )  # fmt: skip
-
-
-def _saturated(before: str, after: str) -> BlindSpot:
-    return BlindSpot(
-        "saturated_units", after,
-        f"Nine in ten units of {after} are saturated: their slope at {before} is so small that faults behind it drown "
-        "in rounding.",
-        ("wrong_activation_point", "missing_activation_derivative", "missing_ppt", "factor"),
-    )  # fmt: skip
 
 
 def _is_saturated(slopes: Array) -> bool:
@@ -316,32 +313,17 @@ def _of_the_gradients(
     mine = {name: gradients[name] for name in params if name in gradients}
     zero = [name for name, g in mine.items() if not any_nonzero(g)]
     if zero and len(zero) == len(mine):
-        yield BlindSpot(
-            "zero_gradient", None, "Every gradient is zero in every entry: nothing could be wrong here.", ANY_FAULT
-        )
+        yield _spot("zero_gradients")
     else:
         for name in zero:
-            yield BlindSpot(
-                "zero_gradient",
-                name,
-                f"The gradient of {name} is zero in every entry: no factor on it shows.",
-                ANY_FAULT,
-            )
+            yield _spot("zero_gradient", name)
     for name, g in mine.items():
         if g.ndim == 2 and 1 < g.shape[0] == g.shape[1] and any_nonzero(g) and _is_symmetric(g):
-            yield BlindSpot(
-                "symmetric_gradient", name,
-                f"The gradient of {name} is symmetric: its transpose is the same.", ("transpose",),
-            )  # fmt: skip
+            yield _spot("symmetric_gradient", name)
     for name in values:
         g = gradients.get(name, np.zeros(0))
         if g.size > 1 and any_nonzero(g) and np.all(g == g.flat[0]):
-            yield BlindSpot(
-                "flat_cotangent", name,
-                f"The gradient of {name} is one number in every entry: a step that mixes up or ignores its upstream "
-                "gradient gives the same answer.",
-                ("permutation", "wrong_operand", "transpose", "factor"),
-            )  # fmt: skip
+            yield _spot("flat_gradient", name)
 
 
 # ---- a better point --------------------------------------------------------------------------------

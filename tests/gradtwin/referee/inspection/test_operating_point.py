@@ -120,10 +120,7 @@ def test_two_equal_examples(point):
     assert blind_spots(params, {"x": x, "t": t}) == []
     t[4] = t[7]
     (spot,) = blind_spots(params, {"x": x, "t": t})
-    assert (spot.id, spot.message) == (
-        "duplicate_rows",
-        "Examples 4 and 7 are the same: exchanging them changes nothing.",
-    )
+    assert spot.id == "duplicate_rows" and "4 and 7" in spot.message
 
 
 def test_symmetric_weights():
