@@ -16,6 +16,9 @@ from manual_grads import Array
 
 AGREE_ULPS = 64.0
 
+REPEAT_ULPS = AGREE_ULPS
+"""Two runs of one code may differ as two sides may: threads add up in another order each time."""
+
 
 def scale_of(*arrays: Array) -> float:
     """Give the largest finite magnitude among the arrays, 0 when there is none."""

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from gradtwin.core.blocks import ENTRIES
+from gradtwin.core.tolerance import REPEAT_ULPS
 from gradtwin.referee.inspection.array_trees import gap_ulps
-from gradtwin.referee.inspection.hygiene import ROUNDING_ULPS
 from gradtwin.tracing import Program, trace
 from gradtwin.training.batches import Chunk
 from gradtwin.twins.twin import Batch
@@ -130,7 +130,7 @@ class ManualTrainer:
         self._unproved = 0
         theirs, gradients = self._loss_and_gradients(self.params, *batch)
         pairs = [(theirs, loss), *((gradients[name], place) for name, place in self._gradients.items())]
-        return all(np.shape(one) == np.shape(two) and gap_ulps(one, two) <= ROUNDING_ULPS for one, two in pairs)
+        return all(np.shape(one) == np.shape(two) and gap_ulps(one, two) <= REPEAT_ULPS for one, two in pairs)
 
 
 class _Update:

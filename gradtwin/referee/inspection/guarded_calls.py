@@ -1,4 +1,4 @@
-"""Guarded calls: hand-written code run on arguments it cannot write to, and caught when it tries."""
+"""Guarded calls: manual code run on arguments it cannot write to, and caught when it tries."""
 
 import linecache
 from collections.abc import Callable, Mapping
@@ -15,55 +15,16 @@ from manual_grads import Params
 Run = Callable[[Params, Params], tuple[Any, Any, Any]]
 
 
-class GuardedCode:
-    """Hand-written code in two halves, forward and backward, called on read-only views.
+class _Guard:
+    """Calls manual code on read-only views.
 
     Code that writes to an argument raises; the place is noted, and from then on it is given copies, so
     that the inspection can go on and the caller's arrays stay as they are.
-
-    Args:
-        notes: where findings go.
-        forward: `forward(params, *batch) -> (loss, cache)`.
-        backward: `backward(params, cache) -> gradients`.
     """
 
-    halves = True
-
-    def __init__(self, notes: Notes, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+    def __init__(self, notes: Notes) -> None:
         self.notes = notes
-        self._forward = forward
-        self._backward = backward
         self._writing: set[str] = set()
-
-    def forward(self, params: Params, batch: Params) -> tuple[Any, Any]:
-        """Call forward.
-
-        Raises:
-            InputError: it returns no pair.
-        """
-        answer = self._call("forward", lambda p, b: self._forward(p, *b.values()), params, batch)
-        if isinstance(answer, tuple) and len(answer) == 2:
-            return answer
-        kind = "None" if answer is None else f"a {type(answer).__name__}"
-        raise InputError(f"The manual forward: expected (loss, cache), got {kind}.")
-
-    def backward(self, params: Params, cache: Any) -> Any:
-        """Call backward."""
-        return self._call("backward", self._backward, params, cache)
-
-    def backward_of_new_object(self, params: Params) -> Any:
-        """Make a new object of backward's class, and call its backward before any forward.
-
-        Returns:
-            Its answer; None where backward is a plain function, the class needs arguments, or it refuses.
-        """
-        owner = getattr(self._backward, "__self__", None)
-        if owner is None or isinstance(owner, type):
-            return None
-        try:
-            return getattr(type(owner)(), self._backward.__name__)(mapped(params, read_only), {})
-        except Exception:  # any refusal will do
-            return None
 
     def _call(self, what: str, function: Callable[..., Any], params: Params, other: Any) -> Any:
         given = (params, other)
@@ -107,28 +68,79 @@ class GuardedCode:
                 self.notes.add("adds_to_cache", name)
 
 
-class GuardedFunction(GuardedCode):
-    """Hand-written code that is one function: its forward does everything, its backward hands it out.
+class GuardedHalves(_Guard):
+    """Manual code in two halves, called on read-only views.
+
+    Args:
+        notes: where findings go.
+        forward: `forward(params, *batch) -> (loss, cache)`.
+        backward: `backward(params, cache) -> gradients`.
+    """
+
+    def __init__(self, notes: Notes, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+        super().__init__(notes)
+        self._forward = forward
+        self._backward = backward
+
+    def forward(self, params: Params, batch: Params) -> tuple[Any, Any]:
+        """Call forward.
+
+        Raises:
+            InputError: it returns no pair.
+        """
+        answer = self._call("forward", lambda p, b: self._forward(p, *b.values()), params, batch)
+        if isinstance(answer, tuple) and len(answer) == 2:
+            return answer
+        kind = "None" if answer is None else f"a {type(answer).__name__}"
+        raise InputError(f"The manual forward: expected (loss, cache), got {kind}.")
+
+    def backward(self, params: Params, cache: Any) -> Any:
+        """Call backward."""
+        return self._call("backward", self._backward, params, cache)
+
+    def gradients(self, params: Params, batch: Params) -> Any:
+        """Call both, with nothing between them."""
+        return self.backward(params, self.forward(params, batch)[1])
+
+    def backward_of_new_object(self, params: Params) -> Any:
+        """Make a new object of backward's class, and call its backward before any forward.
+
+        Returns:
+            Its answer; None where backward is a plain function, the class needs arguments, or it refuses.
+        """
+        owner = getattr(self._backward, "__self__", None)
+        if owner is None or isinstance(owner, type):
+            return None
+        try:
+            return getattr(type(owner)(), self._backward.__name__)(mapped(params, read_only), {})
+        except Exception:  # any refusal will do
+            return None
+
+
+class GuardedFunction(_Guard):
+    """Manual code that is one function, called on read-only views.
 
     Args:
         notes: where findings go.
         run: `run(params, batch) -> (loss, gradients, cache)`.
     """
 
-    halves = False
-
     def __init__(self, notes: Notes, run: Run) -> None:
-        super().__init__(notes, run, run)
+        super().__init__(notes)
         self._run = run
 
-    def forward(self, params: Params, batch: Params) -> tuple[Any, Any]:
-        """Call the function, and keep its gradients where a cache would be."""
+    def run(self, params: Params, batch: Params) -> tuple[Any, Any, Any]:
+        """Call the function."""
         loss, gradients, cache = self._call("the function", self._run, params, batch)
-        return loss, (gradients, cache)
+        return loss, gradients, cache
 
-    def backward(self, params: Params, cache: Any) -> Any:
-        """Give the gradients."""
-        return cache[0]
+    def forward(self, params: Params, batch: Params) -> tuple[Any, Any]:
+        """Call the function, and leave its gradients out."""
+        return self.run(params, batch)[::2]
+
+    def gradients(self, params: Params, batch: Params) -> Any:
+        """Call the function, and give the gradients alone."""
+        return self.run(params, batch)[1]
 
 
 def _key_changes(given: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[list[str], list[str]]:

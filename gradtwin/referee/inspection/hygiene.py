@@ -1,4 +1,4 @@
-"""Hygiene: does hand-written code leave its arguments alone, and answer the same when it is asked again?
+"""Hygiene: does manual code leave its arguments alone, and answer the same when it is asked again?
 
 A gradient can be right to the last bit and still be useless: written into the caller's array, valid
 only until the next call, or twice as large the second time. The code is therefore run on read-only
@@ -11,12 +11,13 @@ backward. `poison` writes NaN into the gradients that were returned: a backward 
 partly fills, an array it kept meets the NaN again. The second forward(B) must give the first one's
 loss; the second backward(A) must give the first one's gradients although the last forward saw B.
 
-Code that is one function of (params, batch) has no such halves: it is called twice on A.
+Code that is one function of (params, batch) has no such halves: it is called twice on A, with the
+poison in between.
 """
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,12 @@ import numpy as np
 from gradtwin.core.blocks import any_nonzero
 from gradtwin.core.errors import InputError
 from gradtwin.core.precision import is_floating
+from gradtwin.core.tolerance import REPEAT_ULPS
 from gradtwin.referee.inspection.array_trees import bits, equal, gap_ulps, leaves, overlapping
 from gradtwin.referee.inspection.findings import Finding, Notes
-from gradtwin.referee.inspection.guarded_calls import GuardedCode, GuardedFunction, Run
+from gradtwin.referee.inspection.guarded_calls import GuardedFunction, GuardedHalves, Run
 from gradtwin.referee.inspection.poison import Poison, sampled
 from manual_grads import Array, Params
-
-ROUNDING_ULPS = 64.0
-"""Two runs that differ by less differ as threaded summation may; by more, they computed other things."""
 
 PROBE_FACTOR = 0.9375
 """What the parameters of point B are multiplied by; every sign stays, so logarithms stay defined."""
@@ -44,7 +43,7 @@ Point = tuple[Params, Params]
 
 @dataclass(frozen=True)
 class Inspection:
-    """One run of hand-written code, the one to compare, and what was found on the way."""
+    """One run of manual code, the one to compare, and what was found on the way."""
 
     loss: Any
     gradients: Any
@@ -61,7 +60,7 @@ def inspect_manual(
     backward: Callable[..., Any] | None = None,
     thorough: bool = False,
 ) -> list[Finding]:
-    """Inspect hand-written code and list what was found; the arguments are those of `run_inspected`."""
+    """Inspect manual code and list what was found; the arguments are those of `run_inspected`."""
     inspection = run_inspected(run, params, batch, forward=forward, backward=backward, thorough=thorough)
     return list(inspection.findings)
 
@@ -75,7 +74,7 @@ def run_inspected(
     backward: Callable[..., Any] | None = None,
     thorough: bool = False,
 ) -> Inspection:
-    """Run hand-written code, and inspect how it treats its arguments, its cache and its answers.
+    """Run manual code, and inspect how it treats its arguments, its cache and its answers.
 
     `gradtwin.referee.inspection.findings` lists what can be found, and which of it is fatal.
 
@@ -97,70 +96,61 @@ def run_inspected(
         Exception: whatever the code itself raises.
     """
     notes = Notes()
-    code: GuardedCode
+    given = notes, dict(params), dict(batch), thorough
+    hygiene: _Hygiene
     if forward is not None and backward is not None:
-        code = GuardedCode(notes, forward, backward)
+        hygiene = _OfHalves(GuardedHalves(notes, forward, backward), *given)
     elif run is not None:
-        code = GuardedFunction(notes, run)
+        hygiene = _OfFunction(GuardedFunction(notes, run), *given)
     else:
         raise InputError("Expected a function of (params, batch), or forward and backward; got neither.")
-    hygiene = _Hygiene(code, notes, dict(params), dict(batch), thorough)
     loss, gradients, cache = hygiene.run_twice()
     if thorough and isinstance(gradients, Mapping):
         hygiene.look_closer(loss, gradients)
     return Inspection(loss, gradients, cache, notes.findings)
 
 
+@dataclass(frozen=True)
+class _Trace:
+    """The run to compare, and what came after it, unless its gradients are not in a dictionary."""
+
+    loss: Any
+    gradients: Any  # with poison in them
+    cache: Any
+    poison: dict[str, Poison] = field(default_factory=dict)
+    losses: tuple[Any, Any] = (0.0, 0.0)  # two, of the same arguments
+    again: Any = None  # the gradients of the same arguments once more
+    overwritten: Sequence[str] = ()  # the cached values that the second forward changed
+
+
 @dataclass
 class _Hygiene:
-    """The order of the runs, and what they show."""
+    """What the runs show; the two strategies below say which runs they are."""
 
-    code: GuardedCode
+    code: GuardedHalves | GuardedFunction
     notes: Notes
     params: Params
     batch: Params
     thorough: bool
 
-    def run_twice(self) -> tuple[Any, Any, Any]:
-        """Make the run to compare, and a second one around it."""
-        code, here = self.code, (self.params, self.batch)
-        inputs = self._marks(here)
-        between, first_loss = self._try_point_b()
-        loss, cache = code.forward(*here)
-        stateful = _is_empty(cache)
-        if stateful:
-            self.notes.add("keeps_state")
-        if stateful or between is None:
-            between, first_loss = here, loss
-        kept = self._marks(cache) if code.halves else {}
-        gradients = code.backward(self.params, cache)
-        own_cache = cache if code.halves else cache[1]
-        if not isinstance(gradients, Mapping):
-            return loss, gradients, own_cache
-        self._note_zeros(gradients)
-        poison = self._poisoned(gradients, self._note_sharing(gradients, own_cache))
+    def runs(self) -> _Trace:
+        """Make the run to compare, poison its gradients, and repeat it."""
+        raise NotImplementedError
 
-        second_loss, second_cache = code.forward(*between)
-        for name in self._changed(kept, cache):
+    def run_twice(self) -> tuple[Any, Any, Any]:
+        """Give the run to compare, after judging what it and its repetition show."""
+        here = self.params, self.batch
+        inputs = self._marks(here)
+        trace = self.runs()
+        if not isinstance(trace.gradients, Mapping):
+            return trace.loss, trace.gradients, trace.cache
+        for name in trace.overwritten:
             self.notes.add("overwritten_cache", name)
-        self._compare_losses(first_loss, second_loss)
-        again = code.backward(self.params, cache if code.halves and not stateful else second_cache)
-        answer = self._compare_answers(dict(gradients), again, poison)
+        self._compare_losses(*trace.losses)
+        answer = self._compare_answers(dict(trace.gradients), trace.again, trace.poison)
         for name in self._changed(inputs, here):
             self.notes.add("writes_input", name, what="the code")
-        return loss, answer, own_cache
-
-    def _try_point_b(self) -> tuple[Point | None, Any]:
-        """Give point B and its loss, or None where the code has no halves or does not take it."""
-        point = _other_point(self.params, self.batch) if self.code.halves else None
-        if point is None:
-            return None, None
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return point, self.code.forward(*point)[0]
-        except Exception:  # a stranger's code may refuse numbers it was not written for
-            return None, None
+        return trace.loss, answer, trace.cache
 
     # ---- what one answer shows -------------------------------------------------------------------
 
@@ -193,7 +183,10 @@ class _Hygiene:
         else:
             self.notes.add("shared_intermediates", name, other=_owner(kind, other))
 
-    def _poisoned(self, gradients: Mapping[str, Any], shared: set[str]) -> dict[str, Poison]:
+    def _poisoned(self, gradients: Mapping[str, Any], cache: Any) -> dict[str, Poison]:
+        """Look at the first answer while it is whole, then write NaN into what is nobody else's."""
+        self._note_zeros(gradients)
+        shared = self._note_sharing(gradients, cache)
         spread = [Poison.spread(n, g, self.thorough) for n, g in gradients.items() if n not in shared]
         return {poison.name: poison for poison in spread if poison is not None}
 
@@ -201,7 +194,7 @@ class _Hygiene:
 
     def _compare_losses(self, first: Any, second: Any) -> None:
         gap = gap_ulps(first, second)
-        if gap > ROUNDING_ULPS:
+        if gap > REPEAT_ULPS:
             raise InputError(
                 f"The manual forward gives the loss {float(np.asarray(first))!r}, then "
                 f"{float(np.asarray(second))!r}, for the same arguments: expected one number; draw masks and "
@@ -236,21 +229,18 @@ class _Hygiene:
         elif not equal(one, two):
             gap = gap_ulps(one, two)
             leftover = np.isnan(two) & ~np.isnan(one)
-            if leftover.all() or gap_ulps(2 * one, two) <= ROUNDING_ULPS:
+            if leftover.all() or gap_ulps(2 * one, two) <= REPEAT_ULPS:
                 self.notes.add("accumulates", name)
             elif leftover.any():
                 self.notes.add("unwritten_buffer", name)
-            elif gap <= ROUNDING_ULPS:
+            elif gap <= REPEAT_ULPS:
                 self.notes.add("rounding_differs", name, other=f"{gap:.3g}")
             else:
                 self.notes.add("stale_cache" if self._comes_back(name, one, pick) else "not_repeatable", name)
 
     def _comes_back(self, name: str, one: Array, pick: Callable[[Array], Array]) -> bool:
-        """Whether the first answer comes back when nothing stands between forward and backward."""
-        if not self.code.halves:
-            return False
-        _, cache = self.code.forward(self.params, self.batch)
-        return equal(pick(np.asarray(self.code.backward(self.params, cache)[name])), one)
+        """Whether what came between two answers is why they differ."""
+        return False
 
     def _marks(self, tree: Any) -> dict[str, bytes]:
         return {name: bits(sampled(array, self.thorough)) for name, array in leaves(tree)}
@@ -262,18 +252,9 @@ class _Hygiene:
     # ---- what takes more runs --------------------------------------------------------------------
 
     def look_closer(self, loss: Any, gradients: Mapping[str, Any]) -> None:
-        """Ask whether the first batch was kept, backward adds up or answers first, and aliases confuse it."""
-        own = _copied(gradients)
-        self._look_for_kept_first_batch(loss, own)
-        if self.code.halves:
-            self._repeat_backward(own)
-            if self.code.backward_of_new_object(self.params) is not None:
-                self.notes.add("backward_first")
+        """Ask whether the first batch was kept, and whether aliases confuse the code."""
+        self._look_for_kept_first_batch(loss, _copied(gradients))
         self._alias_two_parameters()
-
-    def _gradients_at(self, params: Params, batch: Params) -> dict[str, Array]:
-        _, cache = self.code.forward(params, batch)
-        return _copied(self.code.backward(params, cache))
 
     def _look_for_kept_first_batch(self, loss: Any, own: dict[str, Array]) -> None:
         """Compare with another batch's gradients: equal ones are stale, if the batch moves the loss's slope."""
@@ -282,7 +263,7 @@ class _Hygiene:
             return
         moved, rolled = other
         try:
-            theirs = self._gradients_at(self.params, rolled)
+            theirs = _copied(self.code.gradients(self.params, rolled))
             losses = [float(self.code.forward(*p)[0]) for p in [(self.params, rolled), (moved, self.batch), other]]
         except Exception:  # the code was not written for point B
             return
@@ -292,16 +273,6 @@ class _Hygiene:
             if abs(corners.sum()) > 1e-9 * np.abs(corners).sum():
                 self.notes.add("stale_everywhere")
 
-    def _repeat_backward(self, own: dict[str, Array]) -> None:
-        """Call backward three times after one forward; the third answer must be the first one again."""
-        _, cache = self.code.forward(self.params, self.batch)
-        for _ in range(2):
-            self.code.backward(self.params, cache)
-        again = self.code.backward(self.params, cache)
-        for name in own:
-            if gap_ulps(own[name], again[name]) > ROUNDING_ULPS:
-                self.notes.add("accumulates", name)
-
     def _alias_two_parameters(self) -> None:
         """Pass one array under two names, and two equal arrays: the gradients must be the same."""
         pair = _alike(self.params)
@@ -309,13 +280,91 @@ class _Hygiene:
             return
         array = self.params[pair[0]]
         try:
-            one = self._gradients_at(self.params | {pair[1]: array.copy()}, self.batch)
-            two = self._gradients_at(self.params | {pair[1]: array}, self.batch)
+            one = _copied(self.code.gradients(self.params | {pair[1]: array.copy()}, self.batch))
+            two = _copied(self.code.gradients(self.params | {pair[1]: array}, self.batch))
         except Exception:  # equal parameters may be refused
             return
         for name in one:
-            if gap_ulps(one[name], two[name]) > ROUNDING_ULPS:
+            if gap_ulps(one[name], two[name]) > REPEAT_ULPS:
                 self.notes.add("aliased_params", name, what=" and ".join(pair))
+
+
+# ---- the two strategies: which runs are made -------------------------------------------------------
+
+
+@dataclass
+class _OfHalves(_Hygiene):
+    """forward(B)  forward(A)  backward(A)  poison  forward(B)  backward(A)."""
+
+    code: GuardedHalves
+
+    def runs(self) -> _Trace:
+        """Make the six steps; without a point B, or a cache, A stands in its place."""
+        between, first_loss = self._try_point_b()
+        loss, cache = self.code.forward(self.params, self.batch)
+        if stateful := _is_empty(cache):
+            self.notes.add("keeps_state")
+        if stateful or between is None:
+            between, first_loss = (self.params, self.batch), loss
+        kept = self._marks(cache)
+        gradients = self.code.backward(self.params, cache)
+        if not isinstance(gradients, Mapping):
+            return _Trace(loss, gradients, cache)
+        poison = self._poisoned(gradients, cache)
+        second_loss, second_cache = self.code.forward(*between)
+        overwritten = self._changed(kept, cache)
+        again = self.code.backward(self.params, second_cache if stateful else cache)
+        return _Trace(loss, gradients, cache, poison, (first_loss, second_loss), again, overwritten)
+
+    def _try_point_b(self) -> tuple[Point | None, Any]:
+        """Give point B and its loss, or None where there is none or the code does not take it."""
+        point = _other_point(self.params, self.batch)
+        if point is None:
+            return None, None
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return point, self.code.forward(*point)[0]
+        except Exception:  # a stranger's code may refuse numbers it was not written for
+            return None, None
+
+    def _comes_back(self, name: str, one: Array, pick: Callable[[Array], Array]) -> bool:
+        """Whether the first answer comes back when nothing stands between forward and backward."""
+        return equal(pick(np.asarray(self.code.gradients(self.params, self.batch)[name])), one)
+
+    def look_closer(self, loss: Any, gradients: Mapping[str, Any]) -> None:
+        """Ask, too, whether backward adds up, and whether it answers before any forward."""
+        own = _copied(gradients)
+        super().look_closer(loss, own)
+        self._repeat_backward(own)
+        if self.code.backward_of_new_object(self.params) is not None:
+            self.notes.add("backward_first")
+
+    def _repeat_backward(self, own: dict[str, Array]) -> None:
+        """Call backward three times after one forward; the third answer must be the first one again."""
+        _, cache = self.code.forward(self.params, self.batch)
+        for _ in range(2):
+            self.code.backward(self.params, cache)
+        again = self.code.backward(self.params, cache)
+        for name in own:
+            if gap_ulps(own[name], again[name]) > REPEAT_ULPS:
+                self.notes.add("accumulates", name)
+
+
+@dataclass
+class _OfFunction(_Hygiene):
+    """run(A)  poison  run(A)."""
+
+    code: GuardedFunction
+
+    def runs(self) -> _Trace:
+        """Make the three steps."""
+        loss, gradients, cache = self.code.run(self.params, self.batch)
+        if not isinstance(gradients, Mapping):
+            return _Trace(loss, gradients, cache)
+        poison = self._poisoned(gradients, cache)
+        second_loss, again, _ = self.code.run(self.params, self.batch)
+        return _Trace(loss, gradients, cache, poison, (loss, second_loss), again)
 
 
 def _is_empty(cache: Any) -> bool:
