@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray
 from gradtwin.diagnosis.fit import ROUNDINGS, Cause, Fit, is_mask
 from gradtwin.diagnosis.value_rules import one_part
@@ -25,14 +26,14 @@ def _taken_for(fit: Fit, array: NamedArray) -> Cause:
         return _kink(fit, factor) or Cause(*_missing(factor, f"{fit.label} is {array.name}"))
     for up in (a for a in fit.at_hand if a.is_gradient and a.value.shape == fit.truth.shape):
         if up.of != fit.name and fit.is_truth(up.value * array.value):
-            return Cause("unknown", f"{fit.label} is {array.name} itself: the factor {up.name} is missing")
-    return Cause("wrong_operand", f"{fit.label} is {array.name} itself")
+            return Cause(CauseId.UNKNOWN, f"{fit.label} is {array.name} itself; the factor {up.name} is missing")
+    return Cause(CauseId.WRONG_OPERAND, f"{fit.label} is {array.name} itself")
 
 
-def _missing(factor: NamedArray, says: str) -> tuple[str, str]:
+def _missing(factor: NamedArray, says: str) -> tuple[CauseId, str]:
     if is_mask(factor.value) and factor.kind == "value":
-        return "mask_missing", f"{says}: the mask {factor.name} is not applied"
-    return "missing_activation_derivative", f"{says}: the factor {factor.name} is missing"
+        return CauseId.MASK_MISSING, f"{says}; the mask {factor.name} is not applied"
+    return CauseId.MISSING_ACTIVATION_DERIVATIVE, f"{says}; the factor {factor.name} is missing"
 
 
 def _elementwise_factor(fit: Fit, upstream: NamedArray) -> NamedArray | None:
@@ -48,7 +49,7 @@ def factor_too_many(fit: Fit) -> Cause | None:
         if (array.value.size == 1 and fit.is_met_by(fit.truth * array.value.item())) or (
             array.value.shape == fit.truth.shape and fit.is_met_by(fit.truth * array.value)
         ):
-            return Cause("wrong_operand", f"{fit.label} is multiplied by {array.name}, which has no place in it")
+            return Cause(CauseId.WRONG_OPERAND, f"{fit.label} is multiplied by {array.name}, which must not be there")
     return None
 
 
@@ -97,15 +98,16 @@ def _kink(fit: Fit, right: NamedArray) -> Cause | None:
         return None
     names = " or ".join(f.of for f in alike)
     return Cause(
-        "kink_convention", f"{fit.label} differs only where {names} is exactly 0: another derivative at the kink"
+        CauseId.KINK_CONVENTION,
+        f"{fit.label} differs only where {names} is exactly 0; it uses the other derivative at the kink",
     )
 
 
-def _another(fit: Fit, right: NamedArray, wrong: NamedArray, up: NamedArray) -> tuple[str, str]:
-    says = f"{fit.label} is {up.name} ∘ {wrong.name} where {up.name} ∘ {right.name} is right"
+def _another(fit: Fit, right: NamedArray, wrong: NamedArray, up: NamedArray) -> tuple[CauseId, str]:
+    says = f"{fit.label} is {up.name} ∘ {wrong.name}; {up.name} ∘ {right.name} is right"
     if right.kind == "value":
-        return "mask_other", f"{says}: the mask is not the forward's"
-    return "wrong_activation_point", f"{says}: the derivative is taken at the wrong quantity"
+        return CauseId.MASK_OTHER, f"{says} (a different mask than forward)"
+    return CauseId.WRONG_ACTIVATION_POINT, f"{says} (the derivative is taken at the wrong quantity)"
 
 
 def _unknown_mask(fit: Fit, right: NamedArray, up: NamedArray) -> Cause | None:
@@ -116,7 +118,7 @@ def _unknown_mask(fit: Fit, right: NamedArray, up: NamedArray) -> Cause | None:
     used = np.where(np.abs(used) < 1e-9, 0, used)
     high = used.max()
     if high > 0 and np.all((used == 0) | (np.abs(used - high) <= 1e-9 * high)):
-        return Cause("mask_other", f"{fit.label} is {up.name} under another mask than the forward's {right.name}")
+        return Cause(CauseId.MASK_OTHER, f"{fit.label} uses a different mask than forward ({right.name})")
     return None
 
 
@@ -132,12 +134,12 @@ def summed(fit: Fit) -> Cause | None:
     right = f"the sum of {summed.name} over the batch (axis 0)"
     for row, values in enumerate(summed.value):
         if fit.is_met_by(values):
-            return Cause("missing_sum", f"{fit.label} is row {row} of {summed.name}: {right} is missing")
+            return Cause(CauseId.MISSING_SUM, f"{fit.label} is row {row} of {summed.name}; {right} is right")
     if fit.is_met_by(summed.value.sum(axis=1)):
-        return Cause("wrong_axis", f"{fit.label} is the sum of {summed.name} over axis 1 where {right} is right")
+        return Cause(CauseId.WRONG_AXIS, f"{fit.label} is the sum of {summed.name} over axis 1; {right} is right")
     for other in tall:
         if fit.is_met_by(other.value.sum(axis=0)):
-            return Cause("wrong_operand", f"{fit.label} is the sum of {other.name} where {right} is right")
+            return Cause(CauseId.WRONG_OPERAND, f"{fit.label} is the sum of {other.name}; {right} is right")
     return None
 
 
@@ -153,23 +155,25 @@ def softmax(fit: Fit) -> Cause | None:
 def _softmax_with(fit: Fit, p: NamedArray, up: NamedArray) -> Cause | None:
     y, g = p.value, up.value
     inner = (g * y).sum(axis=1, keepdims=True)
-    says = f"{fit.label} lacks the term -{p.name} {p.name}ᵀ of the softmax's Jacobian"
+    says = f"{fit.label} is missing the term -{p.name} {p.name}ᵀ of the softmax's Jacobian"
     if fit.is_truth(y * (g - inner)):
         if fit.is_met_by(y * g):
-            return Cause("missing_ppt", f"{says}: it is {p.name} ∘ {up.name}")
+            return Cause(CauseId.MISSING_PPT, f"{says}; it is {p.name} ∘ {up.name}")
         if fit.is_met_by(y * (1 - y) * g):
-            return Cause("missing_ppt", f"{says} off the diagonal: it is {p.name} (1 - {p.name}) ∘ {up.name}")
+            return Cause(CauseId.MISSING_PPT, f"{says} off the diagonal; it is {p.name} (1 - {p.name}) ∘ {up.name}")
         if fit.is_met_by(y * (g - (g * y).sum(axis=0))):
-            return Cause("wrong_axis", f"{fit.label} sums {up.name} ∘ {p.name} over axis 0; each row has its own sum")
+            text = f"{fit.label} sums {up.name} ∘ {p.name} over axis 0; each row has its own sum"
+            return Cause(CauseId.WRONG_AXIS, text)
         if fit.is_met_by(y * (g - inner.sum())):
-            return Cause("all_axes", f"{fit.label} sums {up.name} ∘ {p.name} over all axes; each row has its own sum")
+            text = f"{fit.label} sums {up.name} ∘ {p.name} over all axes; each row has its own sum"
+            return Cause(CauseId.ALL_AXES, text)
         return None
     scale = _scale(fit.truth, y - g)
     if up.kind == "value" and scale is not None and fit.is_truth(scale * (y - g)):
         if fit.is_met_by(-scale * g):
-            return Cause("missing_ppt", f"{says}: it is -{up.name}, without {p.name}")
+            return Cause(CauseId.MISSING_PPT, f"{says}; it is -{up.name}, without {p.name}")
         if fit.is_met_by(-scale * g * (1 - y)):
-            return Cause("missing_ppt", f"{says} off the diagonal: it is -{up.name} (1 - {p.name})")
+            return Cause(CauseId.MISSING_PPT, f"{says} off the diagonal; it is -{up.name} (1 - {p.name})")
     return None
 
 
@@ -204,8 +208,8 @@ def broadcast(fit: Fit) -> Cause | None:
                 count * scale * (p.value.mean(axis=0) - t.value)
             ):
                 return Cause(
-                    "broadcast_nxn",
-                    f"{fit.label} compares every {p.name} with every {t.name}, {how}: they were broadcast to N x N",
+                    CauseId.BROADCAST_NXN,
+                    f"{fit.label} compares every {p.name} with every {t.name}, {how}; they were broadcast to N x N",
                 )
     return None
 
@@ -225,5 +229,5 @@ def epsilon(fit: Fit) -> Cause | None:
             epsilon = excess * q
             middle = float(np.median(epsilon))
             if 0 < middle < 0.01 and np.ptp(epsilon) <= max(1e-6, blur) * middle and np.ptp(q) > 1e-3 * np.abs(q).max():
-                return Cause("epsilon", f"{fit.label} has {middle:.3g} added to the denominator {text}")
+                return Cause(CauseId.EPSILON, f"{fit.label} has {middle:.3g} added to the denominator {text}")
     return None

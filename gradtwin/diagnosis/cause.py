@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis import array_rules, value_rules
 from gradtwin.diagnosis.fit import Cause, Context, Fit
 from gradtwin.diagnosis.product_rule import other_product
@@ -94,4 +95,5 @@ def name_loss_cause(manual: Array, truth: Array, context: Context) -> Cause | No
     ratio = Fraction(float(manual / truth)).limit_denominator(1000)
     if named is not None or ratio == 0 or not fit.is_met_by(np.asarray(float(ratio)) * fit.truth):
         return named
-    return Cause("factor", f"{fit.label} is {ratio} times the right one: a mean over another number of entries")
+    text = f"{fit.label} is {ratio} times the right value, as if averaged over the wrong number of entries"
+    return Cause(CauseId.FACTOR, text)

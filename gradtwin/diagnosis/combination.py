@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.diagnosis import Diagnosis
 from gradtwin.diagnosis.fit import Cause, Context, Fit
 from manual_grads import Array, Params
@@ -51,7 +52,7 @@ class Combination:
     then the shards cannot tell it from a forgotten factor.
     """
 
-    id: str
+    id: CauseId
     coefficients: Array
     text: str
     multiple: float | None = None
@@ -66,32 +67,32 @@ def combinations(sizes: tuple[int, ...], reduction: str) -> list[Combination]:
         if np.ptp(ratio) > 1e-9:
             found.append(Combination(id, coefficients, text))
         elif abs(ratio[0] - 1) > 1e-9:
-            also = f"{text}; or no more than {ratio[0]:g} times the right one"
+            also = f"{text}; or just {ratio[0]:g} times the right value"
             found.append(Combination(id, coefficients, also, float(ratio[0])))
     return found
 
 
-def _slips(sizes: tuple[int, ...], reduction: str) -> Iterator[tuple[str, Array, str]]:
+def _slips(sizes: tuple[int, ...], reduction: str) -> Iterator[tuple[CauseId, Array, str]]:
     count, rows = len(sizes), sum(sizes)
     ones, shares = np.ones(count), np.array(sizes) / rows
     shards = f"{count} shards of {', '.join(map(str, sizes[:-1]))} and {sizes[-1]} examples"
     again = f"averaged over the {count} replicas"
     if reduction == "mean":
-        text = f"summed over the replicas, not averaged: the plain sum of the means of {shards}; weight each by n_r/N"
-        yield "summed_over_replicas", ones, text
-        text = f"a mean of means: {shards} count alike; weight each mean by n_r/N, not by 1/{count}"
-        yield "mean_of_means", ones / count, text
-        text = f"{again}, though each was divided by N = {rows} already: sum them"
-        yield "averaged_over_replicas", shares / count, text
+        text = f"summed over the replicas, not averaged: a plain sum of the means of {shards}; weight each by n_r/N"
+        yield CauseId.SUMMED_OVER_REPLICAS, ones, text
+        text = f"an unweighted mean of per-shard means ({shards}); weight each mean by n_r/N, not by 1/{count}"
+        yield CauseId.MEAN_OF_MEANS, ones / count, text
+        text = f"{again}, although each was divided by N = {rows} already; sum them"
+        yield CauseId.AVERAGED_OVER_REPLICAS, shares / count, text
     else:
-        text = f"{again}, {shards}, where the loss is a sum over the examples: sum them"
-        yield "averaged_over_replicas", ones / count, text
-        text = f"weighted by n_r/N over {shards} where the loss is a sum over the examples: sum them"
-        yield "averaged_over_replicas", shares, text
+        text = f"{again}, {shards}, but the loss is a sum over the examples; sum them"
+        yield CauseId.AVERAGED_OVER_REPLICAS, ones / count, text
+        text = f"weighted by n_r/N over {shards}, but the loss is a sum over the examples; sum them"
+        yield CauseId.AVERAGED_OVER_REPLICAS, shares, text
     for scale in (ones, shares if reduction == "mean" else ones):
         for r in range(count):
-            text = f"shard {r + 1}'s alone of {shards}: the replicas' values are never put together"
-            yield "one_replica", scale * np.eye(count)[r], text
+            text = f"shard {r + 1}'s alone of {shards}; the replicas are not reduced"
+            yield CauseId.ONE_REPLICA, scale * np.eye(count)[r], text
 
 
 def diagnose_combination(

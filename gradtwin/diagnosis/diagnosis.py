@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.core.precision import is_floating
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.cause import name_cause, name_loss_cause
 from gradtwin.diagnosis.fit import Cause, Context, Fit
 from gradtwin.diagnosis.location import first_wrong, follow
@@ -79,7 +80,7 @@ def diagnose(
         foreign = operations is not None and is_foreign(fit, operations)
         if not foreign and (context.stale is False or not _ignores_its_cache(backward, params, cache, fit)):
             return None
-        return Cause("stale_cache", f"{fit.label} is computed from numbers that are not in this forward pass's cache")
+        return Cause(CauseId.STALE_CACHE, f"{fit.label} uses numbers that are not in the cache of this forward pass")
 
     cause = name_cause(found.name, local[found.name], reference_gradients[found.name], context, repaired, stale)
     return Diagnosis(found.name, found.wrong, cause, found.text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray, at_hand
 from manual_grads import Array
 
@@ -18,10 +19,10 @@ ROUNDINGS = 64.0  # what rounding alone may add to it, in units of the precision
 class Cause:
     """Why a gradient is wrong: a word of the referee's vocabulary, and a line for the reader.
 
-    `id` is "unknown" where the text says what the value is, but no slip of the vocabulary makes it.
+    `id` is `UNKNOWN` where the text says what the value is, but no slip of the vocabulary makes it.
     """
 
-    id: str
+    id: CauseId
     text: str
 
 

@@ -115,7 +115,7 @@ def first_wrong(
 def where(name: str) -> str:
     """Say where a tensor stands: its layer is the number its name ends with, when there is one."""
     layer = re.search(r"\d+$", name)
-    return f"first wrong at layer {layer[0]}: `d{name}`" if layer else f"first wrong: `d{name}`"
+    return f"first wrong gradient: d{name} (layer {layer[0]})" if layer else f"first wrong gradient: d{name}"
 
 
 @dataclass

@@ -3,10 +3,12 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import Enum
 
 import numpy as np
 
 from gradtwin.core.precision import is_floating
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray, derived
 from gradtwin.diagnosis.fit import Fit, is_mask
 from gradtwin.diagnosis.location import Followed
@@ -34,6 +36,15 @@ MOST_FOREIGN_TRIALS = 400
 MOST_COMPUTED = 30
 
 
+class Places(Enum):
+    """At which of the places that read an array another one is tried."""
+
+    ALL = "all"
+    ONE = "each one alone"
+    ALL_BUT_SOME = "all but one or two"
+    TWO = "every two"
+
+
 def foreign_arrays(fit: Fit, step: Step) -> Iterator[Change]:
     """Arrays that are neither parameters nor in the cache, such as those kept from an earlier call."""
     foreign = {edge: s.outside for edge, s in places_read(step) if s.is_foreign and s.outside is not None}
@@ -59,10 +70,11 @@ def foreign_arrays(fit: Fit, step: Step) -> Iterator[Change]:
         if not pairs:
             continue
         masks = all(is_named_mask(array) and is_mask(foreign[group[0]]) for group, array in pairs)
-        id, what = ("mask_other", "another mask") if masks else ("stale_cache", "an array of another forward pass")
+        id = CauseId.MASK_OTHER if masks else CauseId.STALE_CACHE
+        what = "a different mask" if masks else "an array of another forward pass"
         edges = {edge: array.value for group, array in pairs for edge in group}
         names = ", ".join(array.name for _, array in pairs)
-        yield Change(reading(step, edges), id, f"is computed from {what} in the place of {names}")
+        yield Change(reading(step, edges), id, f"uses {what} instead of {names}")
 
 
 def _is_foreign(fit: Fit, array: Array) -> bool:
@@ -87,8 +99,8 @@ def other_operands(fit: Fit, step: Step) -> Iterator[Change]:
     groups = _groups({edge: array for edge, array in arrays.items() if array is not None and array.ndim})
     pool = [a for a in fit.at_hand if a.of != fit.name or not a.is_gradient] + _nearby(step)
     yield from _exchanged_operands(fit, step, groups, arrays)
-    for places in range(4):
-        if places == 2:
+    for places in Places:
+        if places == Places.ALL_BUT_SOME:
             yield from _computed_operands(step, pool)
         for group in groups:
             read = arrays[group[0]]
@@ -97,7 +109,7 @@ def other_operands(fit: Fit, step: Step) -> Iterator[Change]:
                 yield _minus_lost(fit, step, subset, read)
                 for array in pool:
                     may = _may_replace(array.value, read)
-                    if may or (places < 2 and array.value.shape != read.shape):
+                    if may or (places in (Places.ALL, Places.ONE) and array.value.shape != read.shape):
                         yield _operand(fit, step, subset, read, array)
 
 
@@ -114,8 +126,8 @@ def _computed_operands(step: Step, pool: list[NamedArray]) -> Iterator[Change]:
         for array in [*pool, *_computed(step, read.shape)] if in_product else pool:
             if not _may_replace(array.value, read) or any(is_equal(array.value, a) for a in [*made_of, *beside]):
                 continue
-            text = f"reads another array where {array.name} is right{line_text(operation)}"
-            yield Change(reading(step, {edge: array.value}), "wrong_operand", text)
+            text = f"uses the wrong array; {array.name} is right{line_text(operation)}"
+            yield Change(reading(step, {edge: array.value}), CauseId.WRONG_OPERAND, text)
 
 
 def _may_replace(right: Array, read: Array) -> bool:
@@ -145,13 +157,13 @@ def other_derivatives(step: Step) -> Iterator[Change]:
         slopes = list(_slopes(step, made.shape))
         for slope in slopes if operation.label in PRODUCTS else ():
             scaled = replace(operation, function=times(operation.function, slope.value))
-            text = f"lacks the factor {slope.name}{line_text(operation)}"
-            yield Change({number: scaled}, "missing_activation_derivative", text)
+            text = f"is missing the factor {slope.name}{line_text(operation)}"
+            yield Change({number: scaled}, CauseId.MISSING_ACTIVATION_DERIVATIVE, text)
         for path, slot in slots_of(operation) if operation.label == "multiply.__call__" else ():
             read = step.value(slot, step.values)
             for slope in slopes if read.shape == made.shape else ():
-                text = f"has another derivative than {slope.name}{line_text(operation)}"
-                yield Change(reading(step, {(number, path): slope.value}), "wrong_activation_point", text)
+                text = f"uses the wrong derivative; {slope.name} is right{line_text(operation)}"
+                yield Change(reading(step, {(number, path): slope.value}), CauseId.WRONG_ACTIVATION_POINT, text)
 
 
 def _slopes(step: Step, shape: tuple[int, ...]) -> Iterator[NamedArray]:
@@ -161,9 +173,9 @@ def _slopes(step: Step, shape: tuple[int, ...]) -> Iterator[NamedArray]:
         if np.unique(v).size < 3:
             continue
         if v.min() < 0 < v.max():
-            yield NamedArray((v > 0) * 1.0, f"1[v > 0], v being {n},", "made", "")
-        yield NamedArray(1 - v * v, f"1 - v², v being {n},", "made", "")
-        yield NamedArray(v * (1 - v), f"v (1 - v), v being {n},", "made", "")
+            yield NamedArray((v > 0) * 1.0, f"1[v > 0], where v is {n}", "made", "")
+        yield NamedArray(1 - v * v, f"1 - v², where v is {n}", "made", "")
+        yield NamedArray(v * (1 - v), f"v * (1 - v), where v is {n}", "made", "")
 
 
 def _computed(step: Step, shape: tuple[int, ...]) -> list[NamedArray]:
@@ -171,11 +183,17 @@ def _computed(step: Step, shape: tuple[int, ...]) -> list[NamedArray]:
     results = step.recorder.results
     made = [(n, array) for n in sorted(step.recorder.operations) if n < step.last for array in results[n]]
     found = [
-        NamedArray(array, f"another of its results{line_text(step.recorder.operations[n])}", "made", "")
+        NamedArray(array, _result_of(step, n), "made", "")
         for n, array in made
         if array.shape == shape and is_floating(array)
     ]
     return found[:MOST_COMPUTED]
+
+
+def _result_of(step: Step, number: int) -> str:
+    """Name what an operation made by its line."""
+    line = line_text(step.recorder.operations[number]).strip(" ()").replace(", ", " ")
+    return f"the result of {line or 'an earlier operation'}"
 
 
 def _exchanged_operands(
@@ -185,7 +203,7 @@ def _exchanged_operands(
         a, b = arrays[one[0]], arrays[other[0]]
         if a is not None and b is not None and a.shape == b.shape:
             change = reading(step, dict.fromkeys(one, b) | dict.fromkeys(other, a))
-            yield Change(change, "wrong_operand", f"has {_name(fit, a)} and {_name(fit, b)} exchanged")
+            yield Change(change, CauseId.WRONG_OPERAND, f"has {_name(fit, a)} and {_name(fit, b)} swapped")
 
 
 def _name(fit: Fit, array: Array) -> str:
@@ -199,26 +217,26 @@ def _nearby(step: Step) -> list[NamedArray]:
     numbers = [n for n in step.recorder.operations if first <= n < step.last]
     made = {n: step.recorder.results[n] for n in numbers if len(step.recorder.results[n]) == 1}
     return [
-        NamedArray(arrays[0], f"another of its results{line_text(step.recorder.operations[n])}", "made", "")
+        NamedArray(arrays[0], _result_of(step, n), "made", "")
         for n, arrays in made.items()
         if arrays[0].shape == shape and is_floating(arrays[0]) and n not in step.makers
     ]
 
 
 def _operand(fit: Fit, step: Step, edges: list[Edge], read: Array, array: NamedArray) -> Change:
-    id = "wrong_operand"
+    id = CauseId.WRONG_OPERAND
     if is_named_mask(array):
-        id = "mask_other"
+        id = CauseId.MASK_OTHER
     elif array.kind == "value" and _inside_derivative(fit, step, edges, read):
-        id = "wrong_activation_point"
+        id = CauseId.WRONG_ACTIVATION_POINT
     operation = step.operations[edges[0][0]]
-    text = f"reads {_name(fit, read)} where {array.name} is right{line_text(operation)}"
+    text = f"uses {_name(fit, read)}; {array.name} is right{line_text(operation)}"
     return Change(reading(step, dict.fromkeys(edges, array.value)), id, text)
 
 
 def _minus_lost(fit: Fit, step: Step, edges: list[Edge], read: Array) -> Change:
-    id = "wrong_activation_point" if _inside_derivative(fit, step, edges, read) else "sign"
-    text = f"lacks a minus before {_name(fit, read)}{line_text(step.operations[edges[0][0]])}"
+    id = CauseId.WRONG_ACTIVATION_POINT if _inside_derivative(fit, step, edges, read) else CauseId.SIGN
+    text = f"is missing a minus before {_name(fit, read)}{line_text(step.operations[edges[0][0]])}"
     return Change(reading(step, dict.fromkeys(edges, -read)), id, text)
 
 
@@ -242,15 +260,15 @@ def _groups(arrays: dict[Edge, Array]) -> list[list[Edge]]:
     return groups
 
 
-def _subsets(group: list[Edge], places: int) -> Iterator[list[Edge]]:
-    """Give all places (0), each one alone (1), all but one or two (2), and every two (3)."""
-    if places == 0:
+def _subsets(group: list[Edge], places: Places) -> Iterator[list[Edge]]:
+    """Give the subsets of one kind of the places that read an array."""
+    if places == Places.ALL:
         yield group
-    elif places == 1 and len(group) > 1:
+    elif places == Places.ONE and len(group) > 1:
         yield from ([edge] for edge in group)
-    elif places == 2:
+    elif places == Places.ALL_BUT_SOME:
         for left_out in (1, 2):
             if len(group) > left_out + 1:
                 yield from ([e for e in group if e not in out] for out in itertools.combinations(group, left_out))
-    elif places == 3 and len(group) > 3:
+    elif places == Places.TWO and len(group) > 3:
         yield from (list(pair) for pair in itertools.combinations(group, 2))

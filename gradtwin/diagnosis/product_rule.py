@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray
 from gradtwin.diagnosis.fit import Cause, Fit
 from manual_grads import Array
@@ -21,8 +22,8 @@ def other_product(fit: Fit) -> Cause | None:
     right = [p for p in _products_like(fit, g, 1e-9) if fit.is_truth(p.value())]
     for product in right:
         if (row := product.only_row(fit)) is not None:
-            text = f"{fit.label} is {product.text} of example {row} only: the sum over the batch is missing"
-            return Cause("missing_sum", text)
+            text = f"{fit.label} is {product.text} of example {row} only; sum over the batch"
+            return Cause(CauseId.MISSING_SUM, text)
     wrong = [p for p in _products_like(fit, fit.manual, 1e-5) if fit.is_met_by(p.value())] if right else []
     pairs = sorted(itertools.product(right, wrong), key=lambda pair: -pair[0].in_common(pair[1]))
     if not pairs or pairs[0][0].in_common(pairs[0][1]) == 0:
@@ -101,13 +102,13 @@ def _products(fit: Fit, shape: tuple[int, ...], probe: Array) -> Iterator[Produc
                 yield Product(a, b, (a_turned, b_turned), left @ inner)
 
 
-def _told(fit: Fit, right: Product, wrong: Product) -> tuple[str, str]:
-    says = f"{fit.label} is {wrong.text} where {right.text} is right"
+def _told(fit: Fit, right: Product, wrong: Product) -> tuple[CauseId, str]:
+    says = f"{fit.label} is {wrong.text}; {right.text} is right"
     if {right.left.name, right.right.name} == {wrong.left.name, wrong.right.name}:
-        return "transpose", says
+        return CauseId.TRANSPOSE, says
     mine = {wrong.left.name: wrong.left, wrong.right.name: wrong.right}
     theirs = {right.left.name: right.left, right.right.name: right.right}
     used = [a for n, a in mine.items() if n not in theirs]
     wanted = [a for n, a in theirs.items() if n not in mine]
-    reason = f": {used[0].name} in the place of {wanted[0].name}" if used and wanted else ""
-    return "wrong_operand", says + reason
+    reason = f" (it uses {used[0].name} instead of {wanted[0].name})" if used and wanted else ""
+    return CauseId.WRONG_OPERAND, says + reason

@@ -9,6 +9,7 @@ from gradtwin.backend.differentiation import differentiate
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.sharded import Sharded, reduction_of
 from gradtwin.backend.tensorflow_side import ReferenceRun
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.combination import Combination, Parts, combinations, diagnose_combination
 from gradtwin.diagnosis.diagnosis import Diagnosis
 from gradtwin.diagnosis.fit import Context
@@ -17,9 +18,9 @@ from gradtwin.referee.judge import Ruling
 from manual_grads import Params
 
 SLIPS_OF = {
-    "sum": ("summed_over_replicas", "one_replica"),
-    "mean": ("mean_of_means", "averaged_over_replicas", "one_replica"),
-    "none": ("summed_over_replicas", "mean_of_means", "averaged_over_replicas", "one_replica"),
+    "sum": (CauseId.SUMMED_OVER_REPLICAS, CauseId.ONE_REPLICA),
+    "mean": (CauseId.MEAN_OF_MEANS, CauseId.AVERAGED_OVER_REPLICAS, CauseId.ONE_REPLICA),
+    "none": (CauseId.SUMMED_OVER_REPLICAS, CauseId.MEAN_OF_MEANS, CauseId.AVERAGED_OVER_REPLICAS, CauseId.ONE_REPLICA),
 }
 """What can come of each way to put a replica step's answers together."""
 

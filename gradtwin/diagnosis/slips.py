@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.fit import Fit
 from gradtwin.diagnosis.step import (
     PRODUCTS,
@@ -24,6 +25,8 @@ from gradtwin.tracing.recording import Operation
 
 _REDUCTIONS = {"sum", "mean", "add.reduce", "max", "min"}
 _COMPARISONS = {"greater": np.greater_equal, "greater_equal": np.greater, "less": np.less_equal, "less_equal": np.less}
+_SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<="}
+_OTHER = {"greater": "greater_equal", "greater_equal": "greater", "less": "less_equal", "less_equal": "less"}
 _MOVING = {"getitem", "roll", "flip", "flipud", "fliplr"}
 _BY_LABEL: dict[str, Callable[..., Any]] = {
     "sum": np.sum, "add.reduce": np.sum, "mean": np.mean, "max": np.max, "min": np.min,
@@ -36,11 +39,11 @@ def _signs(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[
         function, written = swapped[operation.label]
         right = "a minus" if written == "a plus" else "a plus"
         exchanged = replace(operation, function=function)
-        yield Change({number: exchanged}, "sign", f"has {written} where {right} is right{line_text(operation)}")
+        yield Change({number: exchanged}, CauseId.SIGN, f"has {written}; {right} is right{line_text(operation)}")
     if operation.label == "negative.__call__":
         inside = number != step.last and reads_upstream(fit, step, []) and not has_product(step)
-        id = "wrong_activation_point" if inside else "sign"
-        yield Change({number: left_out(operation)}, id, f"has a minus too many{line_text(operation)}")
+        id = CauseId.WRONG_ACTIVATION_POINT if inside else CauseId.SIGN
+        yield Change({number: left_out(operation)}, id, f"has an extra minus sign{line_text(operation)}")
 
 
 def _masks(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[Change]:
@@ -49,7 +52,9 @@ def _masks(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[
         mask = source.outside
         if mask is not None and any(is_named_mask(a) and is_equal(a.value, mask) for a in fit.at_hand):
             yield Change(
-                {number: left_out(operation)}, "mask_other", f"reads its mask in another order{line_text(operation)}"
+                {number: left_out(operation)},
+                CauseId.MASK_OTHER,
+                f"reads its mask in the wrong order{line_text(operation)}",
             )
 
 
@@ -57,8 +62,9 @@ def _kinks(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[
     name = operation.label.removesuffix(".__call__")
     if name in _COMPARISONS:
         other = replace(operation, function=_COMPARISONS[name])
-        text = f"takes another derivative at the kink: {name.replace('_', ' or ')} 0{line_text(operation)}"
-        yield Change({number: other}, "kink_convention", text)
+        used, right = _SIGNS[name], _SIGNS[_OTHER[name]]
+        text = f"uses {used} at the kink where the reference uses {right}{line_text(operation)}"
+        yield Change({number: other}, CauseId.KINK_CONVENTION, text)
 
 
 _DIVISIONS = ("divide", "true_divide", "reciprocal", "power", "float_power", "sqrt", "log")
@@ -71,7 +77,7 @@ def _epsilons(fit: Fit, step: Step, number: int, operation: Operation) -> Iterat
     if small and first_slot(operation) is not None:
         divided = _feeds_a_division(step, number)
         text = f"has {small[0]:g} {'in a denominator' if divided else 'added'}{line_text(operation)}"
-        yield Change({number: left_out(operation)}, "unknown" if number == step.last else "epsilon", text)
+        yield Change({number: left_out(operation)}, CauseId.UNKNOWN if number == step.last else CauseId.EPSILON, text)
 
 
 def _feeds_a_division(step: Step, number: int) -> bool:
@@ -93,12 +99,12 @@ def _axes(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[C
         summed = replace(operation, label="sum", function=np.sum, args=operation.args[:1], kwargs={"axis": 0})
         yield Change(
             {number: summed},
-            "missing_sum",
-            f"is one example's: the sum over the batch is missing{line_text(operation)}",
+            CauseId.MISSING_SUM,
+            f"is one example's; sum over the batch{line_text(operation)}",
         )
     if operation.label == "getitem" and _is_column(operation):
         text = f"lets [N, 1] and [N] broadcast to N x N{line_text(operation)}"
-        yield Change({number: left_out(operation)}, "broadcast_nxn", text)
+        yield Change({number: left_out(operation)}, CauseId.BROADCAST_NXN, text)
 
 
 def _axis(operation: Operation) -> Any:
@@ -117,25 +123,25 @@ def _other_axes(step: Step, number: int, operation: Operation) -> Iterator[Chang
     function = _BY_LABEL[operation.label]
     for right in range(step.value(source, step.values).ndim):
         if axis is None:
-            text = f"sums over all axes where axis {right} is right{line_text(operation)}"
+            text = f"sums over all axes; axis {right} is right{line_text(operation)}"
             for keepdims in (False, True):
                 changed = replace(_with(operation, function, right), kwargs={"axis": right, "keepdims": keepdims})
-                yield Change({number: changed}, "all_axes", text)
+                yield Change({number: changed}, CauseId.ALL_AXES, text)
         elif right != axis:
-            text = f"sums over axis {axis} where axis {right} is right{line_text(operation)}"
-            yield Change({number: _with(operation, function, right)}, "wrong_axis", text)
+            text = f"sums over axis {axis}; axis {right} is right{line_text(operation)}"
+            yield Change({number: _with(operation, function, right)}, CauseId.WRONG_AXIS, text)
 
 
 def _other_reduction(step: Step, number: int, operation: Operation) -> Iterator[Change]:
     pairs: dict[str, tuple[Callable[..., Any], str]] = {
-        "mean": (np.sum, "a mean where a sum"),
-        "sum": (np.mean, "a sum where a mean"),
+        "mean": (np.sum, "averages; it must sum"),
+        "sum": (np.mean, "sums; it must average"),
     }
     pairs["add.reduce"] = pairs["sum"]
     if operation.label in pairs:
         function, says = pairs[operation.label]
         changed = _with(operation, function, _axis(operation))
-        yield Change({number: changed}, "reduction", f"takes {says} is right{line_text(operation)}")
+        yield Change({number: changed}, CauseId.REDUCTION, says + line_text(operation))
 
 
 def _is_row(operation: Operation) -> bool:
@@ -149,32 +155,31 @@ def _is_column(operation: Operation) -> bool:
 
 def _turns(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[Change]:
     if operation.label in ("T", "transpose", "swapaxes", "mT"):
-        yield Change({number: left_out(operation)}, "transpose", f"transposes an array too many{line_text(operation)}")
+        yield Change({number: left_out(operation)}, CauseId.TRANSPOSE, f"has an extra transpose{line_text(operation)}")
     if operation.label in PRODUCTS:
         function = operation.function
         wrong_sides = [
-            (lambda a, b: function(a.T, b), "lacks a transpose of its first factor"),
-            (lambda a, b: function(a, b.T), "lacks a transpose of its second factor"),
-            (lambda a, b: function(b, a), "has the factors of its product exchanged"),
-            (lambda a, b: function(a.T, b.T), "lacks the transposes of its factors"),
-            (lambda a, b: function(b.T, a), "has the factors of its product exchanged and one not transposed"),
-            (lambda a, b: function(b, a.T), "has the factors of its product exchanged and one not transposed"),
+            (lambda a, b: function(a.T, b), "is missing the transpose of its first factor"),
+            (lambda a, b: function(a, b.T), "is missing the transpose of its second factor"),
+            (lambda a, b: function(b, a), "has the factors of its product swapped"),
+            (lambda a, b: function(a.T, b.T), "is missing the transposes of its factors"),
+            (lambda a, b: function(b.T, a), "has the factors of its product swapped and one not transposed"),
+            (lambda a, b: function(b, a.T), "has the factors of its product swapped and one not transposed"),
             (lambda a, b: function(b.T, a.T), "has a product transposed"),
         ]
         for product, says in wrong_sides:
-            yield Change({number: replace(operation, function=product)}, "transpose", says + line_text(operation))
+            yield Change({number: replace(operation, function=product)}, CauseId.TRANSPOSE, says + line_text(operation))
 
 
 def _reorderings(fit: Fit, step: Step, number: int, operation: Operation) -> Iterator[Change]:
-    moved = {"getitem": "permutation", "roll": "permutation", "flip": "permutation", "flipud": "permutation",
-             "fliplr": "permutation", "absolute.__call__": "unknown", "square.__call__": "unknown"}  # fmt: skip
-    says = {"absolute.__call__": "has an absolute value too many", "square.__call__": "has a square too many"}
+    moved = dict.fromkeys(_MOVING, CauseId.PERMUTATION)
+    moved |= dict.fromkeys(("absolute.__call__", "square.__call__"), CauseId.UNKNOWN)
+    says = {"absolute.__call__": "has an extra absolute value", "square.__call__": "is squared once too often"}
     if operation.label in moved and not (operation.label == "getitem" and _is_row(operation)):
-        text = says.get(operation.label, "reads an array in another order, or a part of it")
+        text = says.get(operation.label, "reads an array in the wrong order, or only part of it")
         whole = _keeps_size(step, number, operation)
-        yield Change(
-            {number: left_out(operation)}, moved[operation.label] if whole else "unknown", text + line_text(operation)
-        )
+        id = moved[operation.label] if whole else CauseId.UNKNOWN
+        yield Change({number: left_out(operation)}, id, text + line_text(operation))
 
 
 def _keeps_size(step: Step, number: int, operation: Operation) -> bool:
@@ -186,14 +191,15 @@ def _scalars(fit: Fit, step: Step, number: int, operation: Operation) -> Iterato
     """A number inside the formula: it should not be there, or one is missing."""
     rows = fit.context.batch_size or 1
     if operation.label in ("multiply.__call__", "divide.__call__") and (constant := _constant(operation)):
-        id = "reduction" if rows > 1 and constant in (rows, 1 / rows) else "factor"
-        yield Change({number: left_out(operation)}, id, f"has a factor {constant:g} too many{line_text(operation)}")
+        id = CauseId.REDUCTION if rows > 1 and constant in (rows, 1 / rows) else CauseId.FACTOR
+        yield Change({number: left_out(operation)}, id, f"has an extra factor {constant:g}{line_text(operation)}")
     if number == step.last:
         return
-    for factor, id in ((2.0, "factor"), (0.5, "factor"), (rows, "reduction"), (1 / rows, "reduction")):
+    factors = dict.fromkeys((2.0, 0.5), CauseId.FACTOR) | dict.fromkeys((rows, 1 / rows), CauseId.REDUCTION)
+    for factor, id in factors.items():
         if factor != 1:
             scaled = replace(operation, function=times(operation.function, factor), writing="")
-            yield Change({number: scaled}, id, f"lacks a factor {factor:g} inside{line_text(operation)}")
+            yield Change({number: scaled}, id, f"is missing a factor {factor:g}{line_text(operation)}")
 
 
 def _constant(operation: Operation) -> float | None:

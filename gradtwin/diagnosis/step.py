@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray
 from gradtwin.diagnosis.fit import Fit, is_mask
 from gradtwin.diagnosis.location import Followed
@@ -24,7 +25,7 @@ class Change:
     """A change of a step: operations exchanged, and what it means that this makes the step right."""
 
     operations: dict[int, Any]
-    id: str
+    id: CauseId
     text: str
 
 

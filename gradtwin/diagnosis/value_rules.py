@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.fit import FITS, Cause, Fit, is_mask
 from gradtwin.diagnosis.product_rule import other_product
 from manual_grads import Array
@@ -14,32 +15,32 @@ from manual_grads import Array
 def wrong_shape(fit: Fit) -> Cause | None:
     """A value of another shape: what would have that shape?"""
     manual, right = fit.manual.shape, fit.truth.shape
-    says = f"{fit.label} has shape {list(manual)} where {list(right)} is right"
+    says = f"{fit.label} has shape {list(manual)}; {list(right)} is right"
     batch = fit.context.batch_size
     if len(manual) == 2 and manual == right[::-1]:
-        return Cause("transpose", f"{says}: transpose it")
+        return Cause(CauseId.TRANSPOSE, f"{says}. Transpose it")
     if len(right) == 1 and len(manual) == 2 and manual[0] == batch and manual[1] == right[0]:
-        return Cause("missing_sum", f"{says}: it is not summed over the batch (axis 0)")
+        return Cause(CauseId.MISSING_SUM, f"{says}. Sum over the batch (axis 0)")
     if right != () and manual == ():
-        return Cause("all_axes", f"{says}: the sum runs over all axes; sum over the batch only (axis 0)")
+        return Cause(CauseId.ALL_AXES, f"{says}. It was summed over all axes; sum over the batch only (axis 0)")
     if len(right) == 1 and manual == (batch,):
-        return Cause("wrong_axis", f"{says}: the sum runs over axis 1; sum over the batch (axis 0)")
+        return Cause(CauseId.WRONG_AXIS, f"{says}. It was summed over axis 1; sum over the batch (axis 0)")
     if len(manual) == 2 and manual == (batch, batch) and right[:1] == (batch,):
-        return Cause("broadcast_nxn", f"{says}: a column and a row of the batch were broadcast against each other")
+        return Cause(CauseId.BROADCAST_NXN, f"{says}. An array [N, 1] and an array [N] were broadcast to N x N")
     if len(manual) == 2 and manual == (batch, batch):
-        return Cause("transpose", f"{says}: the factors of a product are exchanged, or not transposed")
+        return Cause(CauseId.TRANSPOSE, f"{says}. The factors of a product are swapped, or a transpose is missing")
     return None if fit.manual.ndim != 2 else other_product(fit)
 
 
 def zero(fit: Fit) -> Cause | None:
     """Nothing but zeros where the right gradient has others."""
-    return None if fit.manual.any() else Cause("zero", f"{fit.label} is zero everywhere: it is never computed")
+    return None if fit.manual.any() else Cause(CauseId.ZERO, f"{fit.label} is zero everywhere; it is never computed")
 
 
 def swapped(fit: Fit) -> Cause | None:
     """Two gradients returned under each other's name."""
     other = fit.context.exchanged.get(fit.name)
-    return None if other is None else Cause("swapped", f"{fit.label} and d{other} are exchanged")
+    return None if other is None else Cause(CauseId.SWAPPED, f"{fit.label} and d{other} are swapped")
 
 
 def named_factor(fit: Fit) -> Cause | None:
@@ -47,8 +48,8 @@ def named_factor(fit: Fit) -> Cause | None:
     named = [(id, text) for number, id, text in _named_numbers(fit) if fit.is_met_by(number * fit.truth)]
     if not named:
         return None
-    others = "".join(f"; or {text}" for _, text in named[1:])
-    return Cause(named[0][0], f"{fit.label} is {named[0][1]}{others}")
+    others = "".join(f"; or it {text}" for _, text in named[1:])
+    return Cause(named[0][0], f"{fit.label} {named[0][1]}{others}")
 
 
 def any_factor(fit: Fit) -> Cause | None:
@@ -59,32 +60,35 @@ def any_factor(fit: Fit) -> Cause | None:
     ratio = float((fit.manual * fit.truth).sum()) / size
     if abs(ratio) < 1e-9 or not fit.is_met_by(ratio * fit.truth):
         return None
-    return Cause("factor", f"{fit.label} is {_number(ratio)} times the right gradient")
+    return Cause(CauseId.FACTOR, f"{fit.label} is {_number(ratio)} times the right gradient")
 
 
-def _named_numbers(fit: Fit) -> Iterator[tuple[float, str, str]]:
+def _named_numbers(fit: Fit) -> Iterator[tuple[float, CauseId, str]]:
     rows, columns = fit.context.batch_size or 1, fit.truth.shape[-1] if fit.truth.ndim else 1
-    yield -1.0, "sign", "the right one with the opposite sign"
+    yield -1.0, CauseId.SIGN, "is the right gradient with the opposite sign"
     if rows > 1:
-        yield rows, "reduction", f"N = {rows} times too large: a sum where the loss has a mean"
-        yield 1 / rows, "reduction", f"N = {rows} times too small: a mean where the loss has a sum"
-    yield 2.0, "factor", "twice the right one"
-    yield 0.5, "factor", "half the right one"
+        yield from _reductions(rows, f"the {rows} examples")
+    yield 2.0, CauseId.FACTOR, "is twice the right gradient"
+    yield 0.5, CauseId.FACTOR, "is half the right gradient"
     for rate in [fit.context.learning_rate] if fit.context.learning_rate else []:
-        yield rate, "factor", f"the right gradient times the learning rate {rate:g}, which belongs in the update"
-        yield -rate, "factor", f"the update and not the gradient: times minus the learning rate {rate:g}"
+        yield rate, CauseId.FACTOR, f"is the right gradient times the learning rate {rate:g}; it belongs in the update"
+        yield -rate, CauseId.FACTOR, f"is the update, not the gradient: it has the factor -{rate:g}"
     for keep in _keeps(fit):
-        yield 1 / keep, "factor", f"1/{keep:g} times the right gradient: the mask is scaled twice"
-        yield keep, "factor", f"{keep:g} times the right gradient: the mask's 1/keep is missing"
+        yield 1 / keep, CauseId.FACTOR, f"is 1/{keep:g} times the right gradient; the mask is scaled twice"
+        yield keep, CauseId.FACTOR, f"is {keep:g} times the right gradient; the mask's 1/keep is missing"
     for number in (10.0, 0.1, 0.01):
-        yield number, "factor", f"{_number(number)} times the right gradient"
+        yield number, CauseId.FACTOR, f"is {_number(number)} times the right gradient"
     if columns > 1:
-        yield columns, "factor", f"C = {columns} times the right gradient, its number of columns"
-        text = f"C = {columns} times too small: a mean over the columns too"
-        yield 1 / columns, "reduction", text
+        yield columns, CauseId.FACTOR, f"is {columns} times the right gradient, its number of columns"
+        text = f"was averaged over the {columns} columns too; it must not be"
+        yield 1 / columns, CauseId.REDUCTION, text
     for count in {rows * columns, fit.truth.size, *_sizes(fit)} - {1, rows, columns}:
-        yield count, "reduction", f"{count} times too large: a sum where the loss has a mean over {count} entries"
-        yield 1 / count, "reduction", f"{count} times too small: a mean over {count} entries where the loss has a sum"
+        yield from _reductions(count, f"{count} entries")
+
+
+def _reductions(count: int, entries: str) -> Iterator[tuple[float, CauseId, str]]:
+    yield count, CauseId.REDUCTION, f"was summed over {entries}; it must be averaged"
+    yield 1 / count, CauseId.REDUCTION, f"was averaged over {entries}; it must be summed"
 
 
 def _sizes(fit: Fit) -> set[int]:
@@ -110,9 +114,9 @@ def transposed(fit: Fit) -> Cause | None:
     if g.ndim != 2 or min(g.shape) < 2:
         return None
     if fit.is_met_by(g.T):
-        return Cause("transpose", f"{fit.label} is transposed")
+        return Cause(CauseId.TRANSPOSE, f"{fit.label} is transposed")
     if fit.is_met_by(g.T.reshape(g.shape)) or fit.is_met_by(g.reshape(g.shape[::-1]).T):
-        return Cause("transpose", f"{fit.label} is reshaped where it should be transposed")
+        return Cause(CauseId.TRANSPOSE, f"{fit.label} is reshaped; it must be transposed")
     return None
 
 
@@ -128,12 +132,12 @@ def permuted(fit: Fit) -> Cause | None:
             continue
         for how, turn in turned:
             if fit.is_met_by(np.moveaxis(turn(along) if how != "reversed" else along[::-1], 0, axis)):
-                return Cause("permutation", f"the {what} of {fit.label} are {how}")
+                return Cause(CauseId.PERMUTATION, f"the {what} of {fit.label} are {how}")
         order = _order(along.reshape(len(along), -1), mine.reshape(len(mine), -1))
         if order is not None and fit.is_met_by(np.moveaxis(along[order], 0, axis)):
-            return Cause("permutation", f"the {what} of {fit.label} stand in another order: {_shortened(order)}")
+            return Cause(CauseId.PERMUTATION, f"the {what} of {fit.label} are in the wrong order: {_shortened(order)}")
     if g.ndim == 2 and fit.is_met_by(g[::-1, ::-1]):
-        return Cause("permutation", f"the rows and the columns of {fit.label} are reversed")
+        return Cause(CauseId.PERMUTATION, f"the rows and the columns of {fit.label} are reversed")
     return None
 
 
@@ -160,8 +164,8 @@ def all_axes(fit: Fit) -> Cause | None:
     for count, what in ((1, "sum"), (rows * g.size, "mean"), (g.size, "mean"), (rows, "mean")):
         if abs(number - total / count) <= fit.tolerance:
             return Cause(
-                "all_axes",
-                f"{fit.label} is one number in every entry: the {what} over all axes; sum over the batch only (axis 0)",
+                CauseId.ALL_AXES,
+                f"{fit.label} is one number in every entry, the {what} over all axes; sum over the batch only (axis 0)",
             )
     return None
 
@@ -171,9 +175,9 @@ def other_function(fit: Fit) -> Cause | None:
     if fit.truth.size < 2:
         return None
     if fit.is_met_by(np.abs(fit.truth)):
-        return Cause("unknown", f"{fit.label} is the right gradient without its signs: an absolute value")
+        return Cause(CauseId.UNKNOWN, f"{fit.label} is the absolute value of the right gradient")
     if fit.is_met_by(fit.truth**2):
-        return Cause("unknown", f"{fit.label} is the right gradient squared, entry by entry")
+        return Cause(CauseId.UNKNOWN, f"{fit.label} is the right gradient squared, entry by entry")
     return None
 
 
@@ -190,8 +194,8 @@ def regulariser(fit: Fit) -> Cause | None:
         return None
     verb = "missing from" if strength < 0 else "added to, or doubled in,"
     return Cause(
-        "regulariser",
-        f"{fit.label} is off by {_number(strength)} times {fit.name}: a regulariser is {verb} the gradient",
+        CauseId.REGULARISER,
+        f"{fit.label} is off by {_number(strength)} times {fit.name}; a regulariser is {verb} the gradient",
     )
 
 
@@ -205,10 +209,10 @@ def one_part(fit: Fit) -> Cause | None:
         return None
     where = np.argwhere(wrong)
     if len(where) == 1:
-        return Cause("one_entry", f"{fit.label} is wrong in the entry {[int(i) for i in where[0]]} only")
+        return Cause(CauseId.ONE_ENTRY, f"{fit.label} is wrong only in entry {[int(i) for i in where[0]]}")
     for axis, what in enumerate(("row", "column")) if g.ndim == 2 else ():
         if len(np.unique(where[:, axis])) == 1 and g.shape[axis] > 1:
-            return Cause(f"one_{what}", f"{fit.label} is wrong in {what} {int(where[0, axis])} only")
+            return Cause(CauseId(f"one_{what}"), f"{fit.label} is wrong only in {what} {int(where[0, axis])}")
     return None
 
 
@@ -222,6 +226,6 @@ def crossed_loss(fit: Fit) -> Cause | None:
         covariance = float(((z * t).mean(axis=0) - z.mean(axis=0) * t.mean(axis=0)).sum())
         for count in (1, rows, 1 / z.shape[1], rows**2):
             if covariance and fit.is_met_by(fit.truth + count * covariance):
-                text = f"the loss scores every row of {one} against every row of {other}: they were broadcast to N x N"
-                return Cause("broadcast_nxn", text)
+                text = f"the loss scores every row of {one} against every row of {other}; they were broadcast to N x N"
+                return Cause(CauseId.BROADCAST_NXN, text)
     return None

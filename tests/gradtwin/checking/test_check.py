@@ -49,7 +49,7 @@ def test_a_disagreement_says_what_where_who_and_how_much():
             lambda params, x: (line(params, x)[0], {"w": 3 * line(params, x)[1]["w"]}), line_reference, PARAMS, ROWS
         ).raise_for_disagreement()
     text = str(caught.value)
-    assert "dw[" in text and "blame: manual" in text and "independent derivative" in text and "3 times" in text
+    assert "dw[" in text and "blame: manual" in text and "independent derivative" in text and "3 examples" in text
 
 
 def test_a_twins_disagreement_names_the_command_that_repeats_it():

@@ -245,7 +245,7 @@ def test_the_users_line_is_told(tmp_path):
     wrong = scope["backward"](PARAMS, cache)
     found = diagnose(scope["backward"], PARAMS, cache, cache, wrong, right, _differs, batch_size=ROWS)
     assert found.cause is not None and "mine.py, line 4" in found.cause.text
-    assert "first wrong at layer 2: `dz2`" in found.text
+    assert "dz2 (layer 2)" in found.text
 
 
 def test_right_gradients_have_no_diagnosis():
