@@ -12,11 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
-from gradtwin.checking.check import DTYPES
+from gradtwin.core.dtypes import DTYPES
 from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.core.routes import ROUTES
 from gradtwin.sweep.case import KINDS, written
-from gradtwin.training.plan import DTYPES as TRAINING_DTYPES
 
 Values = Sequence[Any]
 
@@ -196,7 +195,7 @@ def _fault(word: str) -> str:
 
 # Checks and trainings have a list each; `plan` refuses a value that only the other one knows.
 _READERS: dict[str, Callable[[str], Any]] = {
-    "dtype": _one_of("dtype", tuple(dict.fromkeys((*DTYPES, *TRAINING_DTYPES)))),
+    "dtype": _one_of("dtype", DTYPES),
     "route": _one_of("route", ROUTES),
     "widths": _widths,
     "learning_rate": _learning_rate,

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from gradtwin.checking.check import DTYPES
+from gradtwin.core.dtypes import DEFAULT_DTYPES, DTYPES
 from gradtwin.core.errors import InputError, did_you_mean
 from gradtwin.core.verdicts import Note
 from gradtwin.faults.catalogue import planted, small
 from gradtwin.sweep.axes import Values
 from gradtwin.sweep.case import written
 from gradtwin.sweep.grid import Block, Grid
-from gradtwin.training.plan import DTYPES as TRAINING_DTYPES
 from gradtwin.training.plan import make_plan
 from gradtwin.twins import catalog, datasets, twin_files
 from gradtwin.twins.twin import Twin
@@ -72,7 +71,7 @@ def _files(twins: Mapping[str, Twin]) -> dict[str, str]:
 
 
 def _refuse_foreign_dtypes(kind: str, dtypes: Values) -> None:
-    known = TRAINING_DTYPES if kind == "train" else DTYPES
+    known = DEFAULT_DTYPES if kind == "train" else DTYPES
     for dtype in dtypes:
         if dtype not in known:
             raise InputError(f"--kind {kind} does not take dtype {dtype}. Choose from {', '.join(known)}.")

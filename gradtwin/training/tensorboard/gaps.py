@@ -2,7 +2,7 @@
 
 The curves are drawn on a logarithmic scale that has room for zero, where both sides agree to the last bit:
 
-    gap in ulp       log10(1 + u)          0 for u = 0, 0.3 for one ulp, 1.8 for 64
+    gap in ulp       log10(1 + u)          0 for u = 0, 0.3 for one ulp, 1 for nine
     relative gap     log10(ε + r)          log10(ε) for r = 0: -15.7 in float64, -6.9 in float32
 
 with ε the dtype's distance from 1 to the next number.

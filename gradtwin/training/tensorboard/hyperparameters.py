@@ -4,12 +4,12 @@ A row belongs to the run's own directory; its numbers are the scalars `final/...
 `tensorflow` below it.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from gradtwin.training.plan import Plan
 from gradtwin.training.settings import DTYPES, OPTIMIZERS
+from gradtwin.training.tensorboard.summaries import values_of
 
 # What stands in the columns; whatever may be absent is a word, so that a column is of one kind. TensorBoard shows
 # those first that are said to differ, then the others in the order of the alphabet, five in all.
@@ -59,27 +59,19 @@ def start(plan: Plan, row: str) -> list[Any]:
 
 def opened(settings: Mapping[str, str | float], row: str, columns: Any) -> list[Any]:
     """Open a row of any settings; `columns` is the same in every row that stands beside it."""
-    from tensorboard.plugins.hparams import plugin_data_pb2
+    from tensorboard.plugins.hparams import summary
 
-    info = plugin_data_pb2.SessionStartInfo(group_name=row, start_time_secs=time.time())
-    for name, value in settings.items():
-        if isinstance(value, str):
-            info.hparams[name].string_value = value
-        else:
-            info.hparams[name].number_value = value
-    return [
-        _value("experiment", plugin_data_pb2.HParamsPluginData(experiment=columns)),
-        _value("session_start_info", plugin_data_pb2.HParamsPluginData(session_start_info=info)),
-    ]
+    # No time is given for the columns: they must be equal in every run.
+    made = summary.experiment_pb(columns.hparam_infos, columns.metric_infos, time_created_secs=0.0)
+    return [*values_of(made), *values_of(summary.session_start_pb(settings, group_name=row))]
 
 
 def end(succeeded: bool) -> Any:
     """Close the row."""
-    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+    from tensorboard.plugins.hparams import api_pb2, summary
 
-    status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE
-    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
-    return _value("session_end_info", plugin_data_pb2.HParamsPluginData(session_end_info=info))
+    (value,) = values_of(summary.session_end_pb(api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE))
+    return value
 
 
 def _columns() -> Any:
@@ -95,13 +87,4 @@ def _columns() -> Any:
             api_pb2.MetricInfo(name=api_pb2.MetricName(group=group, tag=tag), display_name=title)
             for group, tag, title in RESULTS
         ],
-    )
-
-
-def _value(tag: str, content: Any) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.plugins.hparams import metadata
-
-    return Summary.Value(
-        tag=f"_hparams_/{tag}", tensor=metadata.NULL_TENSOR, metadata=metadata.create_summary_metadata(content)
     )

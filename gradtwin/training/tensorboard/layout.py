@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gradtwin.training.tensorboard.summaries import values_of
+
 TOGETHER = "Manual and TensorFlow together"
 BETWEEN = "The gap between them"
 
@@ -27,9 +29,7 @@ def layout(tested: bool) -> Any:
     Args:
         tested: whether there is a test set.
     """
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-    from tensorboard.plugins.custom_scalar import layout_pb2
-    from tensorboard.util import tensor_util
+    from tensorboard.plugins.custom_scalar import layout_pb2, summary
 
     categories = CHARTS | ({TOGETHER: CHARTS[TOGETHER] | TEST_CHARTS} if tested else {})
     page = layout_pb2.Layout(
@@ -38,11 +38,8 @@ def layout(tested: bool) -> Any:
             for title, charts in categories.items()
         ]
     )
-    return Summary.Value(
-        tag="custom_scalars__config__",
-        tensor=tensor_util.make_tensor_proto(page.SerializeToString()),
-        metadata=SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="custom_scalars")),
-    )
+    (value,) = values_of(summary.pb(page))
+    return value
 
 
 def _chart(layout_pb2: Any, title: str, tags: list[str]) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from manual_grads import Array
 
 TEXT_SIZE, NUMBER_SIZE = 13, 11
+NUMBER_ROOM = NUMBER_SIZE + 4
 LINE = TEXT_SIZE + 6
 GAP = 8
 DOT = 4
@@ -99,89 +100,76 @@ def png(panels: Sequence[Panel], side: int, columns: int, footer: str = "") -> t
     Returns:
         The PNG file and its (width, height).
     """
-    rows = [_beside([_block(panel, side) for panel in panels[k : k + columns]]) for k in range(0, len(panels), columns)]
-    sheet = _below([*rows, *([_lettering(footer)] if footer else [])])
-    return _encoded(sheet), (sheet.shape[1], sheet.shape[0])
+    from PIL import ImageOps
+
+    blocks = [_block(panel, side) for panel in panels]
+    rows = [_joined(blocks[k : k + columns], across=True) for k in range(0, len(blocks), columns)]
+    sheet = _joined([*rows, *([_lettering(footer)] if footer else [])], across=False)
+    sheet = ImageOps.expand(sheet, (GAP, 0, 0, 0), PAPER)
+    sheet.putpalette(_palette().tobytes())
+    file = io.BytesIO()
+    sheet.save(file, "PNG", compress_level=1)
+    return file.getvalue(), sheet.size
 
 
-def _block(panel: Panel, side: int) -> Array:
+def _block(panel: Panel, side: int) -> Any:
     """Draw a panel with its caption above it and a frame around it, and paper to keep it from the next one."""
-    inside = _enlarged(panel, max(1, side // max(panel.cells.shape)))
+    from PIL import ImageOps
+
+    framed = ImageOps.expand(_enlarged(panel, max(1, side // max(panel.cells.shape))), 1, INK)
     caption = _lettering(panel.caption)
-    height, width = inside.shape
-    block = np.full((LINE + height + 2 + GAP, max(width + 2, caption.shape[1], side) + GAP), PAPER, np.uint8)
-    _paste(block, caption, 0, 0)
-    block[LINE : LINE + height + 2, : width + 2] = INK
-    _paste(block, inside, LINE + 1, 1)
+    block = _sheet(max(framed.width, caption.width, side) + GAP, LINE + framed.height + GAP)
+    block.paste(caption, (0, 0))
+    block.paste(framed, (0, LINE))
     return block
 
 
-def _beside(blocks: Sequence[Array]) -> Array:
-    height = max(len(block) for block in blocks)
-    return np.hstack([_padded(block, height, block.shape[1]) for block in blocks])
+def _joined(blocks: Sequence[Any], *, across: bool) -> Any:
+    """Put blocks beside or below one another."""
+    widths, heights = zip(*(block.size for block in blocks), strict=True)
+    sheet = _sheet(sum(widths), max(heights)) if across else _sheet(max(widths), sum(heights))
+    at = 0
+    for block in blocks:
+        sheet.paste(block, (at, 0) if across else (0, at))
+        at += block.width if across else block.height
+    return sheet
 
 
-def _below(blocks: Sequence[Array]) -> Array:
-    width = max(block.shape[1] for block in blocks)
-    return np.pad(
-        np.vstack([_padded(block, len(block), width) for block in blocks]), ((0, 0), (GAP, 0)), constant_values=PAPER
-    )
+def _sheet(width: int, height: int) -> Any:
+    """Give an empty sheet; a pixel is a place in the palette."""
+    from PIL import Image
+
+    return Image.new("L", (width, height), PAPER)
 
 
-def _padded(block: Array, height: int, width: int) -> Array:
-    """Put paper below and to the right."""
-    rest = (0, height - block.shape[0]), (0, width - block.shape[1])
-    return np.pad(block, rest, constant_values=PAPER)
-
-
-def _paste(sheet: Array, block: Array, top: int, left: int) -> None:
-    sheet[top : top + block.shape[0], left : left + block.shape[1]] = block
-
-
-def _enlarged(panel: Panel, cell: int) -> Array:
+def _enlarged(panel: Panel, cell: int) -> Any:
     """Draw a panel with `cell` pixels to a cell, and what stands in it."""
-    block = panel.cells.repeat(cell, axis=0).repeat(cell, axis=1)
-    for row, texts in enumerate(panel.numbers):
-        for column, text in enumerate(texts):
-            _write_in_cell(block, text, (row * cell, column * cell), cell)
+    from PIL import Image, ImageDraw
+
+    rows, columns = panel.cells.shape
+    image = Image.fromarray(panel.cells).resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(image)
+    draw.fontmode = "1"  # without half-tones: between ink and a colour there are other colours
+    for (row, column), text in np.ndenumerate(np.asarray(panel.numbers, dtype=object)):
+        if text and max(_font(NUMBER_SIZE).getlength(text), NUMBER_ROOM) <= cell:
+            dark = _palette()[panel.cells[row, column]] @ (0.3, 0.6, 0.1) <= 130
+            middle = (column + 0.5) * cell, (row + 0.5) * cell
+            draw.text(middle, text, PAPER if dark else INK, _font(NUMBER_SIZE), anchor="mm")
     for across, down, filled in panel.dots:
-        _dot(block, round(across * cell), round(down * cell), filled)
-    return block
-
-
-def _write_in_cell(block: Array, text: str, corner: tuple[int, int], cell: int) -> None:
-    """Write a text in the middle of a cell, dark on light and light on dark; nothing where it has no room."""
-    letters = _lettering(text, NUMBER_SIZE)[2:-2]
-    if not letters.size or max(letters.shape) > cell:
-        return
-    top, left = (start + (cell - size) // 2 for start, size in zip(corner, letters.shape, strict=True))
-    under = block[top : top + letters.shape[0], left : left + letters.shape[1]]
-    brightness = float(_palette()[under[0, 0]] @ (0.3, 0.6, 0.1))
-    under[letters < NOT_FINITE] = INK if brightness > 130 else PAPER
-
-
-def _dot(block: Array, x: int, y: int, filled: bool) -> None:
-    """Draw a dot with a dark rim."""
-    top, left = max(0, y - DOT), max(0, x - DOT)
-    around = block[top : y + DOT + 1, left : x + DOT + 1]
-    rows, columns = np.ogrid[top : top + around.shape[0], left : left + around.shape[1]]
-    away = (rows - y) ** 2 + (columns - x) ** 2
-    around[away <= DOT**2] = INK
-    if not filled:
-        around[away <= (DOT - 2) ** 2] = PAPER
+        x, y = round(across * cell), round(down * cell)
+        draw.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), INK if filled else PAPER, INK, width=2)
+    return image
 
 
 @functools.lru_cache(maxsize=1024)
-def _lettering(text: str, size: int = TEXT_SIZE) -> Array:
-    """Draw a text, ink on paper: [19, its width]."""
-    from PIL import Image, ImageDraw
+def _lettering(text: str) -> Any:
+    """Draw a text, ink on paper."""
+    from PIL import ImageDraw
 
-    if not text:
-        return np.empty((LINE, 0), np.uint8)
-    font = _font(size)
-    image = Image.new("L", (int(font.getlength(text)) + 1, LINE), 255)
-    ImageDraw.Draw(image).text((0, 1), text, 0, font)
-    return (INK + np.asarray(image) // (255 // (GREY - 1))).astype(np.uint8).clip(INK, PAPER)
+    image = _sheet(int(_font(TEXT_SIZE).getlength(text)) + 1 if text else 0, LINE)
+    if text:
+        ImageDraw.Draw(image).text((0, 1), text, INK, _font(TEXT_SIZE))
+    return image
 
 
 @functools.cache
@@ -189,16 +177,6 @@ def _font(size: int) -> Any:
     from PIL import ImageFont
 
     return ImageFont.load_default(size)
-
-
-def _encoded(sheet: Array) -> bytes:
-    from PIL import Image
-
-    image = Image.fromarray(sheet)
-    image.putpalette(_palette().tobytes())
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 @functools.cache

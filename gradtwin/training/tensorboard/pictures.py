@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradtwin.core.tolerance import AGREE_ULPS
 from gradtwin.training.tensorboard import gaps
 from gradtwin.training.tensorboard.painting import Panel, amount_cells, png, signed_cells, tiled
 from gradtwin.twins.twin import Batch, Twin
@@ -33,7 +34,8 @@ DESCRIPTIONS = {
     "first units, each as an image. On the right the difference manual - TensorFlow.",
     "confusion_matrix": "A row for each true class, a column for each predicted one, both counted from 0.",
     "gradient_error_ulp": "|manual - TensorFlow| of every entry of every gradient, in units of the last place of the "
-    "gradient's largest entry. Large arrays by the worst entry of each block. Up to 64 ulp count as rounding at once.",
+    "gradient's largest entry. Large arrays by the worst entry of each block. "
+    f"Up to {AGREE_ULPS:g} ulp count as equal.",
 }
 
 

@@ -174,6 +174,13 @@ def graph(forward: Callable[..., Any], params: Mapping[str, Array], batch: Mappi
 # ---- messages --------------------------------------------------------------------------------------
 
 
+def values_of(summary: Any) -> list[Any]:
+    """Take over what TensorBoard's own helpers made: they use TensorFlow's class of the same message."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return list(Summary.FromString(summary.SerializeToString()).value)
+
+
 def _value(tag: str, tensor: Any, plugin: str, content: bytes = b"", description: str = "") -> Any:
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 

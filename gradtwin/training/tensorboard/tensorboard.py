@@ -89,5 +89,5 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            line = f"Port {port} of {HOST} cannot be had ({error.strerror}): give another --port."
+            line = f"Port {port} is not available ({error.strerror}); choose another with --port."
             raise InputError(line) from error

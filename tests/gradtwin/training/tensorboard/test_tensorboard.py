@@ -15,8 +15,7 @@ import pytest
 import tensorflow as tf
 
 from gradtwin.core.errors import InputError
-from gradtwin.training import lockstep as training
-from gradtwin.training import tensorboard as boards
+from gradtwin.training import lockstep
 from gradtwin.training.tensorboard import summaries, tensorboard
 from gradtwin.training.tensorboard.event_file import EventFile
 
@@ -65,11 +64,11 @@ def test_tensorboard_shows_a_run_beside_whatever_else_lies_there(tmp_path):
     """Both sides of a new run, an older version's, another program's and the whole part of a half-written file."""
     _leave_what_others_wrote(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    history = training.train("xor", steps=100, log_every=50, logdir=tmp_path)
+    history = lockstep.train("xor", steps=100, log_every=50, logdir=tmp_path)
     assert history.run == "lr0.1-gd-100steps-float64-run002"
     assert {path: path.read_bytes() for path in before} == before
     port = tensorboard.free_port()
-    process = boards.launch(tmp_path, port)
+    process = tensorboard.launch(tmp_path, port)
     try:
         root = f"http://127.0.0.1:{port}/data/plugin/scalars"
         older = "xor/lr0.1-gd-100steps-float64-run001"
@@ -148,9 +147,9 @@ def test_tensorboard_is_bound_to_this_machine_and_quiet(tmp_path, monkeypatch):
     """The address is 127.0.0.1, and TensorFlow's start-up messages are switched off."""
     started = []
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    monkeypatch.setattr(boards.tensorboard.subprocess, "Popen", started.append)
+    monkeypatch.setattr(tensorboard.subprocess, "Popen", started.append)
     port = tensorboard.free_port()
-    boards.launch(tmp_path, port)
+    tensorboard.launch(tmp_path, port)
     (command,) = started
     assert command[1] == "-c" and "run_main()" in command[2]
     options = dict(zip(command[3::2], command[4::2], strict=True))
@@ -164,7 +163,7 @@ def test_a_log_directory_that_is_none_is_refused(tmp_path, what):
     """TensorBoard itself would start and show nothing."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="There is no directory .*: run gradtwin train first"):
-        boards.launch(tmp_path / what)
+        tensorboard.launch(tmp_path / what)
 
 
 def test_a_port_in_use_is_refused(tmp_path):
@@ -173,12 +172,12 @@ def test_a_port_in_use_is_refused(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"Port {port} .* cannot be had .*in use"):
-            boards.launch(tmp_path, port)
+        with pytest.raises(InputError, match=f"Port {port} is not available .*in use"):
+            tensorboard.launch(tmp_path, port)
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])
 def test_a_port_that_cannot_be_is_refused(tmp_path, port):
     """TCP has 65,535 of them."""
     with pytest.raises(InputError, match=f"from 0 to 65535, got {port}"):
-        boards.launch(tmp_path, port)
+        tensorboard.launch(tmp_path, port)
