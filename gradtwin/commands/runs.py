@@ -57,7 +57,7 @@ def planned_runs(
 
 def _with_hidden(twin: Twin, hidden: tuple[int, ...]) -> Twin:
     if twin.resize is None or twin.widths is None or len(twin.widths) < 3:
-        raise InputError(f"Twin {twin.name!r} has no hidden layers of any width: leave --hidden out.")
+        raise InputError(f"Twin {twin.name!r} has no hidden layers that can be resized. Leave --hidden out.")
     return twin.resize((twin.widths[0], *hidden, twin.widths[-1]))
 
 

@@ -13,7 +13,7 @@ ROWS_AT_ONCE = 2_000
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A loss, an accuracy (None where there is no right or wrong) and the output for every row."""
+    """A loss, an accuracy (None where the task has none) and the output for every row."""
 
     loss: float
     accuracy: float | None
@@ -21,7 +21,7 @@ class Score:
 
 
 def accuracy(task: str, output: Array | None, rows: Batch) -> float | None:
-    """Give the fraction of right answers, or None where there is no right or wrong.
+    """Give the fraction of right answers, or None where the task has none.
 
     A binary output is 1 where it is above 1/2; a class is the largest output's, the first of equals.
 

@@ -61,15 +61,15 @@ def train(
 
     Args:
         twin: a twin or the name of a built-in one.
-        steps: how many updates; the twin's own number if None.
+        steps: how many updates; the twin's default if None.
         epochs: passes over the data, instead of steps.
-        learning_rate: the twin's own if None.
+        learning_rate: the twin's default if None.
         logdir: where TensorBoard's files go, `logdir/<twin>/<run>/manual` and `.../tensorflow`; none are
             written if None.
-        batch_size: rows a step; the twin's own if None, all rows if that has none.
+        batch_size: rows in a batch; the twin's default if None, all rows if it has none.
         seed: draws start, batches and masks; None takes the source's own start, if there is one.
         dtype: "float64" or "float32", of everything on both sides.
-        optimizer: "gd" or "adam"; the twin's own if None.
+        optimizer: "gd" or "adam"; the twin's default if None.
         keep: the probability that dropout keeps a unit, where the twin has dropout; 1 switches it off.
         data: a `Dataset`, the name of one, or a CSV file, instead of the twin's own.
         data_dir: where MNIST lies.

@@ -1,4 +1,4 @@
-"""The hand-written half of a training."""
+"""The manual side of a training."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -108,7 +108,7 @@ def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:
 def _positive(what: str, value: Any) -> float:
     number = _as_float(value)
     if not (math.isfinite(number) and number > 0):
-        raise InputError(f"The {what} is a finite number above 0, got {value!r}.")
+        raise InputError(f"The {what} must be a finite number above 0, got {value!r}.")
     return number
 
 
@@ -129,9 +129,9 @@ def _refuse_bad_counts(asked: TrainingSettings) -> None:
     for name in ("steps", "epochs", "log_every"):
         value = getattr(asked, name)
         if value is not None and (not _is_whole(value) or value < 1):
-            raise InputError(f"The number of {name} is a whole number from 1, got {value!r}.")
+            raise InputError(f"The number of {name} must be a whole number from 1, got {value!r}.")
     if asked.seed is not None and (not _is_whole(asked.seed) or asked.seed < 0):
-        raise InputError(f"The seed is a whole number from 0, got {asked.seed!r}.")
+        raise InputError(f"The seed must be a whole number from 0, got {asked.seed!r}.")
 
 
 def _count(rows: Batch) -> int:
@@ -146,7 +146,7 @@ def _batch_size(asked: int | None, default: int | None, count: int) -> int | Non
     """Give the batch size, or None for all rows at once."""
     if asked is not None and (not _is_whole(asked) or not 1 <= asked <= count):
         limits = f"from 1 to {count}, the number of rows of the data"
-        raise InputError(f"The batch size is a whole number {limits}, got {asked!r}.")
+        raise InputError(f"The batch size must be a whole number {limits}, got {asked!r}.")
     size = asked or default
     return None if size is None or size >= count else int(size)
 
@@ -157,11 +157,11 @@ def _dropout(twin: Twin, asked: float | None) -> tuple[float | None, tuple[int, 
     hidden = (twin.widths or ())[1:-1] if inspect.Parameter.VAR_POSITIONAL in kinds else ()
     keep = twin.training.keep if asked is None else _positive("keep probability", asked)
     if keep is not None and keep > 1:
-        raise InputError(f"The keep probability is above 0 and at most 1, got {asked!r}.")
+        raise InputError(f"The keep probability must be above 0 and at most 1, got {asked!r}.")
     if keep is None or keep == 1:
         return None, ()
     if not hidden:
-        raise InputError(f"Twin {twin.name!r} has no dropout: leave the keep probability out.")
+        raise InputError(f"Twin {twin.name!r} has no dropout. Leave the keep probability out.")
     return keep, hidden
 
 
@@ -190,14 +190,14 @@ def _refuse_bad_numbers(twin: Twin, rows: Batch, test_rows: Batch | None) -> Non
     data = f"The data for twin {twin.name!r}"
     for array in (*rows, *(test_rows or ())):
         if not array.size:
-            raise InputError(f"{data} have no rows: give at least one.")
+            raise InputError(f"{data} have no rows. Give at least one.")
         if not np.issubdtype(array.dtype, np.floating):
-            raise InputError(f"{data} are of dtype {array.dtype}: give floating-point numbers.")
+            raise InputError(f"{data} have dtype {array.dtype}. Give floating-point numbers.")
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             where = ", ".join(map(str, bad[0]))
             raise InputError(
-                f"{data} have {len(bad)} entries that are NaN or infinite, the first at [{where}]: take those rows out."
+                f"{data} have {len(bad)} entries that are NaN or infinite, the first at [{where}]. Remove those rows."
             )
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow's half of a training: variables, one traced function, its own update rule."""
+"""The reference side of a training: TensorFlow's variables, one traced function, an update rule."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

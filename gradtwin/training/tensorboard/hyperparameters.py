@@ -11,8 +11,8 @@ from gradtwin.training.plan import Plan
 from gradtwin.training.settings import DTYPES, OPTIMIZERS
 from gradtwin.training.tensorboard.summaries import values_of
 
-# What stands in the columns; whatever may be absent is a word, so that a column is of one kind. TensorBoard shows
-# those first that are said to differ, then the others in the order of the alphabet, five in all.
+# The columns. A setting that may be absent is a word, so that a column has one type. TensorBoard shows five: first
+# those that are marked as differing, then the others in alphabetical order.
 NUMBERS = ("learning_rate", "steps")
 WORDS = ("twin", "optimizer", "seed", "dtype", "batch_size", "keep", "variant")
 SHOWN = ("twin", "learning_rate", "optimizer", "seed", "dtype")
@@ -20,16 +20,16 @@ CHOICES = {"optimizer": OPTIMIZERS, "dtype": DTYPES}
 # The directory below the run, the tag, and the column's title.
 RESULTS = (
     ("manual", "final/loss", "loss, manual"),
-    ("tensorflow", "final/loss", "loss, TensorFlow"),
+    ("tensorflow", "final/loss", "loss, reference"),
     ("manual", "final/accuracy", "accuracy, manual"),
-    ("tensorflow", "final/accuracy", "accuracy, TensorFlow"),
+    ("tensorflow", "final/accuracy", "accuracy, reference"),
     ("", "final/gap", "largest gap"),
     ("", "final/gap_ulp", "largest gap, log10(1 + ulp)"),
 )
 
 
 def settings(plan: Plan) -> dict[str, str | float]:
-    """Name the settings of a training, absent ones by a word."""
+    """Name the settings of a training; an absent one is a word."""
     run = plan.settings
     return {
         "twin": plan.twin.name,
@@ -58,7 +58,7 @@ def start(plan: Plan, row: str) -> list[Any]:
 
 
 def opened(settings: Mapping[str, str | float], row: str, columns: Any) -> list[Any]:
-    """Open a row of any settings; `columns` is the same in every row that stands beside it."""
+    """Open a row of any settings; `columns` is the same in every row of the table."""
     from tensorboard.plugins.hparams import summary
 
     # No time is given for the columns: they must be equal in every run.

@@ -200,8 +200,10 @@ class LockstepBoard:
             self._files[side].add(step, curves)
 
     def _add_drawn(self, step: int, drawn: Mapping[str, pictures.Picture]) -> None:
-        told = pictures.DESCRIPTIONS
-        values = [summaries.picture(tag, [encoded], size, told[tag]) for tag, (encoded, size) in drawn.items()]
+        values = [
+            summaries.picture(tag, [encoded], size, pictures.DESCRIPTIONS[tag])
+            for tag, (encoded, size) in drawn.items()
+        ]
         self._files[BOTH].add(step, values)
 
     def _add_images(self) -> None:

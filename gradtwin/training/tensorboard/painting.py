@@ -146,8 +146,7 @@ def _enlarged(panel: Panel, cell: int) -> Any:
     """Draw a panel with `cell` pixels to a cell, and what stands in it."""
     from PIL import Image, ImageDraw
 
-    rows, columns = panel.cells.shape
-    image = Image.fromarray(panel.cells).resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
+    image = Image.fromarray(panel.cells.repeat(cell, axis=0).repeat(cell, axis=1))
     draw = ImageDraw.Draw(image)
     draw.fontmode = "1"  # without half-tones: between ink and a colour there are other colours
     for (row, column), text in np.ndenumerate(np.asarray(panel.numbers, dtype=object)):

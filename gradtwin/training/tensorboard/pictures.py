@@ -1,6 +1,6 @@
 """What a training looks like: the decision boundary, the first layer, the mistakes, the gradients' error.
 
-Every picture shows the hand-written side beside TensorFlow's. Each function gives a PNG file and its size, for
+Every picture shows the manual side beside the reference side. Each function gives a PNG file and its size, for
 `gradtwin.training.tensorboard.summaries.picture`.
 """
 
@@ -25,16 +25,16 @@ MOST_UNITS = 16
 MOST_CELLS = 50
 FEW_CLASSES, MOST_CLASSES = 7, 20
 MOST_ULP = 10_000.0
-TITLES = {"manual": "manual", "tensorflow": "TensorFlow"}
+TITLES = {"manual": "manual", "tensorflow": "reference"}
 
 DESCRIPTIONS = {
     "decision_boundary": "The output for every point of the plane: blue is 0, white 1/2, red 1. Dots are the training "
-    "data, a filled one is a 1. On the right what manual has more (red) or less (blue) than TensorFlow.",
-    "first_layer_weights": "Blue is negative, red positive, on one scale for both sides. Of images the weights of the "
-    "first units, each as an image. On the right the difference manual - TensorFlow.",
-    "confusion_matrix": "A row for each true class, a column for each predicted one, both counted from 0.",
-    "gradient_error_ulp": "|manual - TensorFlow| of every entry of every gradient, in units of the last place of the "
-    "gradient's largest entry. Large arrays by the worst entry of each block. "
+    "data; a filled dot is a 1. On the right the difference manual - reference: red is positive, blue negative.",
+    "first_layer_weights": "Blue is negative, red is positive; both sides have one scale. If the inputs are images, "
+    "the weights of each of the first units are an image. On the right the difference manual - reference.",
+    "confusion_matrix": "One row for each true class, one column for each predicted class, both counted from 0.",
+    "gradient_error_ulp": "|manual - reference| of every entry of every gradient, in units of the last place of the "
+    "gradient's largest entry. Of large arrays the largest error of each block is shown. "
     f"Up to {AGREE_ULPS:g} ulp count as equal.",
 }
 
@@ -45,7 +45,7 @@ class Plane:
 
     Attributes:
         across, upwards: [GRID], the coordinates of the cells' centres along the two inputs.
-        rows: the batch to evaluate, [GRID², 2] from the top row down, and targets that are not looked at.
+        rows: the batch to evaluate, [GRID², 2] from the top row down, and targets that are not used.
         points: (column, row, is a 1) of the training data, in cells of the grid.
     """
 
@@ -56,7 +56,7 @@ class Plane:
 
 
 def plane(twin: Twin, rows: Batch) -> Plane | None:
-    """Lay a grid over data of two columns that belong to a yes or no; None for any other data.
+    """Lay a grid over data of two columns that belong to a binary task; None for any other data.
 
     Args:
         twin: says what the task is.
@@ -104,7 +104,7 @@ def first_layer_weights(
 
 
 def confusion_matrix(predictions: Mapping[str, Array], targets: Array) -> Picture:
-    """Draw how often each class was taken for which.
+    """Draw how often each class was predicted for each true class.
 
     Args:
         predictions: side -> [N, C]; the largest of a row is the predicted class.
@@ -135,7 +135,7 @@ def gradient_error(manual: Params, tensorflow: Params) -> Picture:
     The colours are on a logarithmic scale that ends at 10,000 ulp, the same in every picture.
 
     Args:
-        manual: name -> gradient by hand.
+        manual: name -> gradient of the manual side.
         tensorflow: the same names.
     """
     panels = []
@@ -157,7 +157,7 @@ def worst_of_blocks(values: Array) -> Array:
 
 
 def _difference(manual: Array, tensorflow: Array, points: Sequence[Dot] = ()) -> tuple[Panel, str]:
-    """Draw manual - TensorFlow at full colour, and say how much that is."""
+    """Draw manual - reference at full colour, and say how large it is."""
     apart = np.subtract(manual, tensorflow, dtype=np.float64)
     largest = _largest(apart)
     size = f"difference up to {largest:.1e}" if largest else "no difference at all"

@@ -67,7 +67,7 @@ def _as_input_error(logdir: str | Path) -> Iterator[None]:
     try:
         yield
     except (FileExistsError, NotADirectoryError) as error:
-        line = f"The log directory {logdir} is a file, or lies below one: give a directory."
+        line = f"The log directory {logdir} is a file, or lies below one. Give a directory."
         raise InputError(line) from error
     except OSError as error:
         line = f"Cannot write to the log directory {logdir}: {error.strerror}. Give another one."

@@ -1,8 +1,8 @@
 """Numbers, distributions, images, texts and graphs in the form TensorBoard reads.
 
 Every function but `graph` gives one value for `EventFile.add`; `graph` gives what `EventFile.add_graph` takes.
-They are called thousands of times in a training, so the messages are put together here and not by the
-plugins' own writers, which take ten times as long; the tests hold them to those.
+They are called thousands of times in a training, so the messages are made here: TensorBoard's writers take ten times
+as long. The tests hold the two equal. What is written once in a run comes from those writers, by `values_of`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -175,7 +175,7 @@ def graph(forward: Callable[..., Any], params: Mapping[str, Array], batch: Mappi
 
 
 def values_of(summary: Any) -> list[Any]:
-    """Take over what TensorBoard's own helpers made: they use TensorFlow's class of the same message."""
+    """Convert what TensorBoard's writers made: they use TensorFlow's class of the same message."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     return list(Summary.FromString(summary.SerializeToString()).value)

@@ -1,4 +1,4 @@
-"""TensorBoard in a process of its own, for this machine only."""
+"""Start TensorBoard in a separate process, for this machine only."""
 
 import getpass
 import os
@@ -15,7 +15,7 @@ PORT = 6006
 # TensorBoard would keep ten pictures of a tag, and those of all sides and steps are looked at one after another.
 SAMPLES = "images=100,text=100"
 
-# TensorBoard loads TensorFlow, with all its start-up messages if nobody has loaded it before.
+# TensorBoard loads TensorFlow, with all its start-up messages unless it is loaded quietly before.
 _IN_SILENCE = """
 from gradtwin.backend.tensorflow_side import load_tensorflow
 load_tensorflow()
@@ -35,7 +35,7 @@ def launch(logdir: str | Path = "logs", port: int = PORT) -> subprocess.Popen[by
         The running process; `terminate()` ends it.
 
     Raises:
-        InputError: there is no such directory, or the port is taken or impossible.
+        InputError: there is no such directory, or the port is in use or out of range.
     """
     if not Path(logdir).is_dir():
         raise InputError(f"There is no directory {logdir}: run gradtwin train first, or give --logdir.")
@@ -46,7 +46,7 @@ def launch(logdir: str | Path = "logs", port: int = PORT) -> subprocess.Popen[by
 
 
 def free_port() -> int:
-    """Let the system choose a port that nobody listens on."""
+    """Let the system choose a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -17,16 +17,16 @@ def texts(plan: Plan) -> dict[str, str]:
 
 
 def settings(plan: Plan) -> str:
-    """Lay the settings out as a table, with the loss and the note about the data."""
+    """Write the settings as a table, with the loss and the note about the data."""
     rows = hyperparameters.settings(plan) | {"loss": plan.twin.loss, "source": plan.twin.source, "data": plan.twin.data}
     lines = [f"{name:<14} {value}" for name, value in rows.items() if value != ""]
     return verbatim("\n".join([*lines, *([plan.note] if plan.note else [])]))
 
 
 def check(plan: Plan) -> str:
-    """Check the gradients that are trained with, at the twin's operating point, and give the report.
+    """Check the gradients of the training at the twin's operating point, and give the report.
 
-    What the check cannot do with a stranger's code is told in the report's place: it is no reason not to train.
+    If the check cannot run on the user's code, the text says why; the training goes on.
     """
     from gradtwin.checking.check import check
 
@@ -38,7 +38,7 @@ def check(plan: Plan) -> str:
 
 
 def derivation(side: Any) -> str:
-    """Give the formulas that stand above the hand-written code: its docstring."""
+    """Give the derivation that the manual side is documented with: its docstring."""
     written = getattr(side, "node", side)
     documented = "" if isinstance(written, SimpleNamespace) else inspect.getdoc(written)
-    return verbatim(documented or "The hand-written side has no docstring.")
+    return verbatim(documented or "The manual side has no docstring.")

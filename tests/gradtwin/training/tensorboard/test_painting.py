@@ -88,6 +88,11 @@ def test_a_dot_at_the_edge_is_cut_off(corner):
     assert painting.png([panel], 40, 3)[1] == (42 + 2 * GAP, TOP + 41 + GAP)
 
 
+def test_a_panel_without_a_cell_is_a_frame():
+    """A parameter of no rows has a gradient too."""
+    assert painting.png([Panel("", np.zeros((0, 3), np.uint8))], 30, 3)[1] == (32 + 2 * GAP, LINE + 2 + GAP)
+
+
 def test_captions_have_room():
     """A caption wider than its panel pushes the next one aside; strange letters are drawn as what the font has."""
     narrow = Panel("a caption that is far wider than it", painting.signed_cells(np.zeros((2, 1)), 1.0))

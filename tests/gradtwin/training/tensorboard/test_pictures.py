@@ -38,7 +38,7 @@ def test_the_boundary_of_the_solved_xor_is_red_where_it_is_one(drawn):
     pictures.decision_boundary(plane, "p", {"manual": _evaluate, "tensorflow": _evaluate})
     manual, tensorflow, difference, size = drawn
     assert size == "no difference at all"
-    assert [panel.caption for panel in drawn[:3]] == ["manual", "TensorFlow", "difference"]
+    assert [panel.caption for panel in drawn[:3]] == ["manual", "reference", "difference"]
     assert manual.dots == [(12.5, 37.5, False), (12.5, 12.5, True), (37.5, 37.5, True), (37.5, 12.5, False)]
     for column, row, filled in manual.dots:
         place = manual.cells[int(row), int(column)]
@@ -119,7 +119,7 @@ def test_confusion_counts_have_the_true_class_down(drawn):
     scores = np.eye(3)[[0, 0, 2, 2]]
     assert pictures.confusion_counts(scores, targets).tolist() == [[2, 0, 0], [0, 0, 1], [0, 0, 1]]
     pictures.confusion_matrix({"manual": scores, "tensorflow": targets}, targets)
-    assert [panel.caption for panel in drawn[:2]] == ["manual: 3 of 4", "TensorFlow: 4 of 4"]
+    assert [panel.caption for panel in drawn[:2]] == ["manual: 3 of 4", "reference: 4 of 4"]
     assert drawn[0].numbers == [["2", "", ""], ["", "", "1"], ["", "", "1"]]
 
 

@@ -67,7 +67,7 @@ def test_a_side_without_a_docstring_says_so():
     class Bare:
         pass
 
-    assert _plain(texts.derivation(Bare)) == "The hand-written side has no docstring."
+    assert _plain(texts.derivation(Bare)) == "The manual side has no docstring."
 
 
 def test_the_settings_have_the_loss_and_what_is_said_of_the_data():
