@@ -1,5 +1,6 @@
 ## make demo      see it work: every twin checked, two of them trained
 ## make test      pass the tests
+## make quick     while editing: lint, types, the order of the rooms, every twin once, the quick tests
 ## make browser   pass the tests that need a browser: Debian's chromium and chromium-driver
 ## make endurance  ten thousand checks, kills, a full disk, an hour of fuzzing: an hour and a half
 ## make docs      the documentation as a site, in build/site
@@ -11,7 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test browser endurance docs lint types coverage who wheel clean
+.PHONY: help demo test quick browser endurance docs lint types coverage who wheel clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -40,6 +41,13 @@ demo: $(VENV)/.installed
 # A file's tests share what they set up, so they stay in one process; each process loads TensorFlow once.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+# Within half a minute; the rest of the tests takes minutes.
+quick: $(VENV)/.installed-dev
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/gradtwin check --dtype float64 --route tape | tail -1
+	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile -m "not slow and not browser"
 
 $(VENV)/.installed-browser: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,42 @@ from gradtwin.sweep.case import SweepCase
 from gradtwin.sweep.run_case import CaseRow, Twins, run_case
 
 silence_tensorflow()  # before a test imports TensorFlow, so that it sums in the same order here as in other processes
+
+# What make quick leaves out: files whose tests start processes, go over the whole catalogue, or train for long.
+SLOW = (
+    "benchmarks/", "docs/", "gradtwin/commands/", "gradtwin/backend/", "gradtwin/sweep/", "gradtwin/replay/",
+    "gradtwin/checking/test_custom_gradient.py", "gradtwin/checking/test_shrink.py",
+    "gradtwin/checking/test_false_alarms.py", "gradtwin/checking/test_smallest_error.py",
+    "gradtwin/checking/test_replica_faults.py", "gradtwin/checking/test_low_precision.py",
+    "gradtwin/checking/test_large_points.py", "gradtwin/checking/test_data_parallel.py",
+    "gradtwin/checking/test_settings.py", "gradtwin/explanation/test_explain.py", "gradtwin/faults/test_score.py",
+    "gradtwin/checking/test_low_precision_in_parallel.py", "gradtwin/faults/test_mutation.py",
+    "gradtwin/faults/test_source_variants.py", "gradtwin/training/test_manual_side.py",
+    "gradtwin/faults/test_catalogue.py", "gradtwin/referee/test_judge.py", "gradtwin/referee/test_second_order.py",
+    "gradtwin/reporting/", "gradtwin/test_examples.py", "gradtwin/test_public_names.py",
+    "gradtwin/test_pytest_plugin.py", "gradtwin/training/test_lockstep.py", "gradtwin/training/test_log.py",
+    "gradtwin/training/test_reference_side.py", "gradtwin/training/tensorboard/", "gradtwin/twins/test_catalog.py",
+    "manual_grads/test_optimizers.py", "test_packaging.py", "tf_reference/",
+)  # fmt: skip
+
+
+def is_slow(path: Path) -> bool:
+    """Whether a file, or all of a directory, is on the list."""
+    here = Path(__file__).parent
+    return path.is_relative_to(here) and str(path.relative_to(here)).startswith(SLOW)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files."""
+    for item in items:
+        if is_slow(item.path):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import slow files where no slow test is asked for: that takes as long as the quick tests."""
+    return True if "not slow" in config.option.markexpr and is_slow(collection_path) else None
+
 
 
 @pytest.fixture(autouse=True, scope="session")

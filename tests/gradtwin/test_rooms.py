@@ -69,6 +69,7 @@ def test_a_planted_circle_is_seen():
         graphlib.TopologicalSorter(planted).prepare()
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_alone():
     """Before any other, and without a warning: none leans on what another has imported."""
     code = """
