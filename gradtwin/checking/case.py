@@ -4,31 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from gradtwin.backend import devices
-from gradtwin.backend.replicas.cut import rows_of
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.routes import cut_as_asked, mixed_of, told
 from gradtwin.backend.replicas.sharded import Sharded
-from gradtwin.backend.tensorflow_side import ReferenceRun, load_tensorflow
+from gradtwin.backend.tensorflow_side import load_tensorflow
 from gradtwin.checking.refusals import require_gradients, require_reference
 from gradtwin.checking.remarks import method_of, with_blind_spots, with_findings
 from gradtwin.checking.settings import CheckSettings
 from gradtwin.checking.sides import ManualSide
-from gradtwin.core.comparison import compare
 from gradtwin.core.errors import InputError
-from gradtwin.core.precision import eps
 from gradtwin.core.report import Report
 from gradtwin.core.routes import PARALLEL_ROUTES
 from gradtwin.core.user_code import told_as_theirs
-from gradtwin.core.verdicts import Blame, CauseId, Note, Verdict, gravest
-from gradtwin.diagnosis.diagnosis import Diagnosis, diagnose, diagnose_loss
-from gradtwin.diagnosis.fit import Context
-from gradtwin.diagnosis.shards import combined_wrongly
+from gradtwin.core.verdicts import CauseId, Note, Verdict, gravest
+from gradtwin.diagnosis.diagnosis import diagnose
+from gradtwin.diagnosis.disagreement import Diagnosis, Disagreement
 from gradtwin.referee.evidence import Asked, Evidence, ManualRun
 from gradtwin.referee.judge import Ruling, judge
-from manual_grads import Array, Params
+from manual_grads import Params
 
 
 @dataclass(frozen=True)
@@ -131,7 +125,7 @@ class Case:
         if any(r.row.verdict == Verdict.DISAGREE for r in rulings) and not self.settings.thorough:
             inspection = self.manual.inspect(self.params, self.batch, True)
         stale = any(finding.id == CauseId.STALE_CACHE for finding in inspection.findings)
-        report = self._report(rulings, self._diagnose(rulings, manual, reference, stale))
+        report = self._report(rulings, diagnose(self._disagreement(asked, rulings, stale)))
         notes = (*self._notes_on_the_reference(manual), *report.notes, *_notes_on_witnesses(rulings))
         report = replace(report, notes=notes + self._notes_on_what_is_missing(asked))
         report = with_findings(report, inspection, reference, self.params)
@@ -150,45 +144,25 @@ class Case:
             names=names,
         )
 
-    def _diagnose(
-        self, rulings: list[Ruling], manual: ManualRun, reference: ReferenceRun, stale: bool
-    ) -> Diagnosis | None:
-        """Find where a wrong manual gradient begins, and why."""
-        wrong = {r.row.name for r in rulings if r.row.verdict == Verdict.DISAGREE and r.blame != Blame.REFERENCE}
-        cached = {k: np.asarray(v) for k, v in manual.cache.items() if isinstance(v, np.ndarray | np.generic)}
-        values = dict(reference.values) | self.batch | cached
-        known: dict[str, Any] = {
-            "batch_size": rows_of(self.batch.values()), "precision": eps(self.dtype), "stale": stale
-        }  # fmt: skip
-        combined = combined_wrongly(
-            self.reference.cut,
-            manual=self.manual.run,
-            rulings=rulings,
-            ours=manual,
-            theirs=reference,
+    def _disagreement(self, asked: Asked, rulings: list[Ruling], stale: bool) -> Disagreement:
+        return Disagreement(
+            params=self.params,
             batch=self.batch,
-            context=Context(self.params, values, {}, **known),
-            told=self.settings.shards is not None,
+            dtype=self.dtype,
+            manual=asked.manual,
+            reference=asked.reference,
+            rulings=rulings,
+            run=self.manual.run,
+            backward=self.manual.backward,
+            cut=self.reference.cut,
+            shards_given=self.settings.shards is not None,
+            stale=stale,
         )
-        if combined is not None:
-            return combined
-        if "loss" in wrong:
-            return diagnose_loss(manual.loss, reference.loss, self.params, values, **known)
-        if not wrong:
-            return None
-
-        def is_wrong(name: str, ours: Array, theirs: Array) -> bool:
-            return name in wrong and compare(ours, theirs, self.dtype).beyond > 0
-
-        right = {name: g for name, g in reference.gradients.items() if g is not None}
-        cache = manual.cache or self.batch
-        return diagnose(self.manual.backward, self.params, cache, values, manual.gradients, right, is_wrong, **known)
 
     def _report(self, rulings: list[Ruling], diagnosis: Diagnosis | None) -> Report:
         verdict = gravest(r.row.verdict for r in rulings)
         decisive = [r for r in rulings if r.row.verdict == verdict]
         cause = diagnosis.cause if diagnosis else None
-        shown = Blame(diagnosis.blame) if diagnosis and diagnosis.blame else None
         return Report(
             twin=self.name,
             dtype=self.dtype,
@@ -196,11 +170,11 @@ class Case:
             seed=self.settings.seed,
             verdict=verdict,
             tensors=tuple(r.row for r in rulings),
-            blame=shown or next((r.blame for r in decisive if r.blame), None),
+            blame=(diagnosis and diagnosis.blame) or next((r.blame for r in decisive if r.blame), None),
             first_wrong=diagnosis.first_wrong if diagnosis else None,
             where=diagnosis.text if diagnosis else "",
             cause=cause.text if cause else None,
-            cause_id=CauseId(cause.id) if cause else None,
+            cause_id=cause.id if cause else None,
             command=self.command,
             notes=tuple(r.note for r in rulings if r.note),
             device=self.reference.device,

@@ -125,6 +125,20 @@ class CauseId(_Word):
     SECOND_ORDER_GRAPH = "second_order_graph"
     FORWARD = "forward"  # the custom function and the plain one have other values
 
+    @property
+    def group(self) -> str:
+        """The group the cause stands in: "slip", "combination", "behaviour" or "trap"."""
+        words = list(CauseId)
+        return [group for first, group in _GROUPS.items() if words.index(first) <= words.index(self)][-1]
+
+
+_GROUPS = {  # by the first of each
+    CauseId.SIGN: "slip",
+    CauseId.SUMMED_OVER_REPLICAS: "combination",
+    CauseId.WRITES_INPUT: "behaviour",
+    CauseId.KEYWORD_ARGUMENT: "trap",
+}
+
 
 class Note(str):
     """A sentence of a report, with an id to find it by: the wording may improve, the id stays.

@@ -3,97 +3,99 @@
 Every rule proposes what the value would be if one particular slip had been made, and answers only where that
 proposal meets the value far more closely than the right gradient does: the residual must be a billionth of
 the difference to be explained, so that a difference in the tenth digit is explained as strictly as a gross
-one. Rules stand from the special to the general; what no rule explains stays unexplained.
+one. `ORDER` is the whole order of asking; what no rule explains stays unexplained.
 """
 
 from collections.abc import Callable
-from fractions import Fraction
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any
 
 import numpy as np
 
-from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis import array_rules, value_rules
 from gradtwin.diagnosis.fit import Cause, Context, Fit
+from gradtwin.diagnosis.location import Code
 from gradtwin.diagnosis.product_rule import other_product
+from gradtwin.diagnosis.repair import repair, stale
+from gradtwin.diagnosis.shards import combined_wrongly
 from manual_grads import Array
 
-__all__ = ["Cause", "Context", "Fit", "name_cause", "name_loss_cause"]
+__all__ = ["Cause", "Context", "Fit", "name_cause"]
 
-Rule = Callable[[Fit], Cause | None]
 
-SPECIAL_RULES: tuple[Rule, ...] = (
-    value_rules.zero,
-    value_rules.swapped,
-    value_rules.named_factor,
-    value_rules.transposed,
-    value_rules.permuted,
-    value_rules.all_axes,
-    value_rules.other_function,
-    value_rules.regulariser,
-    array_rules.one_of_the_arrays,
-    array_rules.activation,
-    array_rules.summed,
-    array_rules.softmax,
-    array_rules.broadcast,
-    other_product,
+class Subject(Flag):
+    """What a rule is asked about."""
+
+    WHOLE = auto()  # all wrong values at once
+    LOSS = auto()
+    SHAPE = auto()  # a gradient of a wrong shape
+    STEP = auto()  # a gradient as its own step makes it, from right upstream gradients where possible
+
+
+@dataclass(frozen=True)
+class Row:
+    """A rule, what it is asked about, and why it stands where it stands."""
+
+    asked_about: Subject
+    rule: Callable[[Any], Any]
+    why: str
+
+
+WHOLE, LOSS, SHAPE, STEP = Subject.WHOLE, Subject.LOSS, Subject.SHAPE, Subject.STEP
+ORDER = (
+    Row(WHOLE, combined_wrongly, "explains every wrong value at once; each alone would pass for a factor"),
+    Row(SHAPE, value_rules.wrong_shape, "nothing else can be fitted to a value of another shape"),
+    Row(LOSS | STEP, value_rules.zero, "zero is also 0 times every array, so it comes before all that multiplies"),
+    Row(STEP, value_rules.swapped, "both values are right, under the wrong names: no step has to be looked at"),
+    Row(LOSS | STEP, value_rules.named_factor, "a number with a name needs no array, and says what it stands for"),
+    Row(LOSS, value_rules.crossed_loss, "more special than a fraction, which fits by chance more easily"),
+    Row(LOSS, value_rules.fraction, "last of the loss: of one number any fraction can be made"),
+    Row(STEP, value_rules.transposed, "one way to turn an array, before the many ways to reorder it"),
+    Row(STEP, value_rules.permuted, "the right numbers elsewhere: no other array is needed"),
+    Row(STEP, value_rules.all_axes, "one number in every entry, before one array is taken for it"),
+    Row(STEP, value_rules.other_function, "a function of the right value alone"),
+    Row(STEP, value_rules.regulariser, "the parameter itself, before all other arrays"),
+    Row(STEP, array_rules.one_of_the_arrays, "one array at hand, before two are combined"),
+    Row(STEP, array_rules.activation, "an upstream gradient times a known derivative or mask"),
+    Row(STEP, array_rules.summed, "a sum of one array over the batch"),
+    Row(STEP, array_rules.softmax, "two arrays, of which one holds probabilities"),
+    Row(STEP, array_rules.broadcast, "two arrays of one shape, in every order"),
+    Row(STEP, other_product, "searches all pairs of arrays: the dearest of what the arrays tell"),
+    Row(STEP, repair, "does the step again many times; names the line, so it comes before what is vague"),
+    Row(STEP, array_rules.factor_too_many, "vague: that an array has no place says little of the slip"),
+    Row(STEP, value_rules.any_factor, "vague: any number"),
+    Row(STEP, array_rules.epsilon, "vague: any small number beside any array"),
+    Row(STEP, value_rules.one_part, "vague: where, and not what"),
+    Row(STEP, stale, "last: the numbers come from elsewhere, if they are nowhere at hand"),
 )
-VAGUE_RULES: tuple[Rule, ...] = (
-    array_rules.factor_too_many,
-    value_rules.any_factor,
-    array_rules.epsilon,
-    value_rules.one_part,
-)
 
 
-def name_cause(
-    name: str,
-    manual: Array,
-    truth: Array,
-    context: Context,
-    repair: Callable[[Fit], Cause | None] | None = None,
-    stale: Callable[[Fit], Cause | None] | None = None,
-) -> Cause | None:
-    """Name the likely cause of one wrong gradient.
+def first_answer(subject: Subject, about: Any) -> Any:
+    """Ask the rules of a subject in their order, and give the first answer; None where there is none."""
+    rules = (row.rule for row in ORDER if subject in row.asked_about)
+    with np.errstate(all="ignore"):
+        return next((answer for rule in rules if (answer := rule(about)) is not None), None)
+
+
+def name_cause(name: str, manual: Array, truth: Array, context: Context, code: Code | None = None) -> Cause | None:
+    """Name the likely cause of one wrong gradient, or of a wrong loss.
 
     Args:
-        name: the tensor's name.
-        manual: what the hand's step gives for it, fed with the right upstream gradients where possible.
-        truth: the right gradient.
+        name: the tensor's name, "loss" for the loss.
+        manual: what its step gives on the manual side, fed with the right upstream gradients where possible.
+        truth: the right value.
         context: what else is known.
-        repair: one more rule, asked before the vague ones: what could be made of the hand's own operations.
-        stale: one more rule, asked last: whether the hand code reads what no forward pass of now gave it.
+        code: the backward pass it comes from, where that is known.
 
     Returns:
         The cause, or None when no rule explains the value.
     """
-    rules = (*SPECIAL_RULES, *([repair] if repair else []), *VAGUE_RULES, *([stale] if stale else []))
-    fit = Fit(name, np.asarray(manual, np.float64), np.asarray(truth, np.float64), context)
+    fit = Fit(name, manual, truth, context, code)
+    is_loss = name == "loss"
     if fit.manual.shape != fit.truth.shape:
-        return value_rules.wrong_shape(fit)
-    if not np.isfinite(fit.manual).all() or not np.isfinite(fit.truth).all() or not fit.is_decidable:
+        return None if is_loss else first_answer(SHAPE, fit)
+    finite = np.isfinite(fit.manual).all() and np.isfinite(fit.truth).all()
+    if not finite or not fit.is_decidable or (is_loss and not fit.truth.any()):
         return None
-    with np.errstate(all="ignore"):
-        return next((cause for rule in rules if (cause := rule(fit)) is not None), None)
-
-
-def name_loss_cause(manual: Array, truth: Array, context: Context) -> Cause | None:
-    """Name the likely cause of a wrong loss: of one number only a named factor or a simple fraction can be told.
-
-    Args:
-        manual: the hand's loss.
-        truth: the right one.
-        context: what else is known; the batch size counts most.
-
-    Returns:
-        The cause, or None.
-    """
-    fit = Fit("loss", np.asarray(manual, np.float64), np.asarray(truth, np.float64), context)
-    if manual.shape != truth.shape or not np.isfinite([manual, truth]).all() or not fit.is_decidable or not truth:
-        return None
-    named = value_rules.zero(fit) or value_rules.named_factor(fit)
-    named = named or value_rules.crossed_loss(fit)
-    ratio = Fraction(float(manual / truth)).limit_denominator(1000)
-    if named is not None or ratio == 0 or not fit.is_met_by(np.asarray(float(ratio)) * fit.truth):
-        return named
-    text = f"{fit.label} is {ratio} times the right value, as if averaged over the wrong number of entries"
-    return Cause(CauseId.FACTOR, text)
+    return first_answer(LOSS if is_loss else STEP, fit)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradtwin.core.verdicts import CauseId
-from gradtwin.diagnosis.diagnosis import Diagnosis
+from gradtwin.core.verdicts import Blame, CauseId
+from gradtwin.diagnosis.disagreement import Diagnosis
 from gradtwin.diagnosis.fit import Cause, Context, Fit
+from gradtwin.diagnosis.location import where
 from manual_grads import Array, Params
 
 
@@ -101,7 +102,7 @@ def diagnose_combination(
     parts: Parts,
     candidates: Sequence[Combination],
     context: Context,
-    side: str,
+    side: Blame,
 ) -> Diagnosis | None:
     """Say that wrong values are a wrong combination of the shards' right ones, if all of them are.
 
@@ -117,7 +118,7 @@ def diagnose_combination(
         The diagnosis, None when no combination explains them. A wrong loss is explained for itself, since gradients
         below it prove nothing; a combination that explains both is preferred.
     """
-    fits = {name: _fit(name, value, right[name], context) for name, value in wrong.items()}
+    fits = {name: Fit(name, value, right[name], context) for name, value in wrong.items()}
     if not fits or not all(fit.manual.shape == fit.truth.shape and fit.is_decidable for fit in fits.values()):
         return None
     for names in (tuple(fits), ("loss",)):
@@ -127,18 +128,13 @@ def diagnose_combination(
     return None
 
 
-def _fit(name: str, value: Array, truth: Array, context: Context) -> Fit:
-    return Fit(name, np.asarray(value, np.float64), np.asarray(truth, np.float64), context)
-
-
 def _meets(fit: Fit, proposal: Array | None) -> bool:
     return proposal is not None and fit.is_met_by(proposal)
 
 
-def _diagnosis(names: tuple[str, ...], combination: Combination, wrong: tuple[str, ...], side: str) -> Diagnosis:
+def _diagnosis(names: tuple[str, ...], combination: Combination, wrong: tuple[str, ...], side: Blame) -> Diagnosis:
     gradients = [name for name in names if name != "loss"]
     what = ["the loss"] * ("loss" in names) + [f"d{name}" for name in gradients[:3]] + ["others"] * (len(gradients) > 3)
     listed = f"{', '.join(what[:-1])} and {what[-1]} are" if len(what) > 1 else f"{what[0]} is"
-    first = "the loss" if wrong[0] == "loss" else f"`{wrong[0]}`"
     cause = Cause(combination.id, f"{listed} {combination.text}")
-    return Diagnosis(wrong[0], wrong, cause, f"first wrong: {first}", blame=side)
+    return Diagnosis(wrong[0], wrong, cause, where(wrong[0]), blame=side)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray, at_hand
+from gradtwin.diagnosis.location import Code
 from manual_grads import Array
 
 FITS = 1e-9  # the largest residual, relative to the difference that is explained
@@ -17,7 +18,7 @@ ROUNDINGS = 64.0  # what rounding alone may add to it, in units of the precision
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a gradient is wrong: a word of the referee's vocabulary, and a line for the reader.
+    """Why a gradient is wrong: an id, and a line for the reader.
 
     `id` is `UNKNOWN` where the text says what the value is, but no slip of the vocabulary makes it.
     """
@@ -66,8 +67,9 @@ class Context:
 class Fit:
     """One wrong gradient beside the right one, and how closely a proposal must meet it."""
 
-    def __init__(self, name: str, manual: Array, truth: Array, context: Context) -> None:
-        self.name, self.manual, self.truth, self.context = name, manual, truth, context
+    def __init__(self, name: str, manual: Array, truth: Array, context: Context, code: Code | None = None) -> None:
+        manual, truth = np.asarray(manual, np.float64), np.asarray(truth, np.float64)
+        self.name, self.manual, self.truth, self.context, self.code = name, manual, truth, context, code
         with np.errstate(all="ignore"):
             self.difference = manual - truth if manual.shape == truth.shape else np.array(manual)
             size = float(np.abs(self.difference).max(initial=0.0))

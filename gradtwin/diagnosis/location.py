@@ -58,6 +58,16 @@ class Followed:
         return None if operation is None else operation.line
 
 
+@dataclass(frozen=True, eq=False)
+class Code:
+    """The backward pass that a wrong gradient comes from; `followed` is None where it could not be followed."""
+
+    backward: Callable[[Params, Cache], Mapping[str, Any]]
+    params: Params
+    cache: Cache
+    followed: Followed | None
+
+
 def follow(
     backward: Callable[[Params, Cache], Mapping[str, Any]],
     params: Params,
@@ -114,6 +124,8 @@ def first_wrong(
 
 def where(name: str) -> str:
     """Say where a tensor stands: its layer is the number its name ends with, when there is one."""
+    if name == "loss":
+        return "first wrong: the loss"
     layer = re.search(r"\d+$", name)
     return f"first wrong gradient: d{name} (layer {layer[0]})" if layer else f"first wrong gradient: d{name}"
 

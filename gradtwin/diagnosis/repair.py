@@ -11,34 +11,67 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.core.precision import is_floating
+from gradtwin.core.trees import mapped
+from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.fit import Cause, Fit
-from gradtwin.diagnosis.location import Followed
-from gradtwin.diagnosis.operand_slips import foreign_arrays, other_derivatives, other_operands
+from gradtwin.diagnosis.location import Code, Followed
+from gradtwin.diagnosis.operand_slips import foreign_arrays, is_foreign, other_derivatives, other_operands
 from gradtwin.diagnosis.slips import SLIPS
-from gradtwin.diagnosis.step import (
-    MOST_OPERATIONS,
-    Change,
-    Step,
-)
+from gradtwin.diagnosis.step import MOST_OPERATIONS, Change, Step
 
 LOOP = 40  # a step longer than this is looked through for the same line done again and again
 LARGEST_EFFORT = 6e7  # entries read and written by all trials of one repair
 MOST_TRIALS = 1500
 
 
-def repair(fit: Fit, followed: Followed) -> Cause | None:
+def repair(fit: Fit) -> Cause | None:
     """Name the cause of a wrong gradient by the change that makes its step right.
 
     Args:
-        fit: the gradient, wrong and right, with what is known around it.
-        followed: the backward pass the gradient comes from.
+        fit: the gradient, wrong and right, with what is known around it and the code it comes from.
 
     Returns:
         The cause, or None when no single change makes the step right.
     """
-    with np.errstate(all="ignore"):
-        step = _step(fit, followed)
-        return None if step is None else _first_repair(fit, step)
+    step = None if fit.code is None or fit.code.followed is None else _step(fit, fit.code.followed)
+    return None if step is None else _first_repair(fit, step)
+
+
+def stale(fit: Fit) -> Cause | None:
+    """The step reads numbers that are not in this forward pass's cache, or does not change when the cache does."""
+    if fit.code is None:
+        return None
+    foreign = fit.code.followed is not None and is_foreign(fit, fit.code.followed)
+    if not foreign and (fit.context.stale is False or not _ignores_its_cache(fit, fit.code)):
+        return None
+    return Cause(
+        CauseId.STALE_CACHE,
+        f"{fit.label} uses numbers that are not in the cache of this forward pass",
+    )
+
+
+def _ignores_its_cache(fit: Fit, code: Code) -> bool:
+    """Whether a gradient of many numbers stays the same, bit by bit, when all that backward is given changes."""
+    if np.unique(fit.manual).size < 3:
+        return False
+    try:
+        here, there = (code.backward(*_moved(code, by))[fit.name] for by in (0.0, 0.25))
+    except Exception:
+        # The stranger's code may refuse changed numbers in any way it likes; nothing is known then.
+        return False
+    return bool(np.array_equal(here, there))
+
+
+def _moved(code: Code, by: float) -> Any:
+    """Copy what backward is given, with all numbers a little larger."""
+
+    def moved(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        return leaf * (1 + by) if is_floating(leaf) else leaf.copy()
+
+    return mapped((code.params, code.cache), moved)
 
 
 def _step(fit: Fit, followed: Followed) -> Step | None:

@@ -9,12 +9,10 @@ from gradtwin.backend.differentiation import differentiate
 from gradtwin.backend.replicas.replica_step import ReplicaStep
 from gradtwin.backend.replicas.sharded import Sharded, reduction_of
 from gradtwin.backend.tensorflow_side import ReferenceRun
-from gradtwin.core.verdicts import CauseId
+from gradtwin.core.verdicts import Blame, CauseId
 from gradtwin.diagnosis.combination import Combination, Parts, combinations, diagnose_combination
-from gradtwin.diagnosis.diagnosis import Diagnosis
-from gradtwin.diagnosis.fit import Context
+from gradtwin.diagnosis.disagreement import Diagnosis, Disagreement
 from gradtwin.referee.evidence import ManualRun
-from gradtwin.referee.judge import Ruling
 from manual_grads import Params
 
 SLIPS_OF = {
@@ -25,42 +23,27 @@ SLIPS_OF = {
 """What can come of each way to put a replica step's answers together."""
 
 
-def combined_wrongly(
-    reference: Any,
-    manual: Callable[..., ManualRun],
-    rulings: Sequence[Ruling],
-    ours: ManualRun,
-    theirs: ReferenceRun,
-    batch: Params,
-    context: Context,
-    *,
-    told: bool,
-) -> Diagnosis | None:
+def combined_wrongly(asked: Disagreement) -> Diagnosis | None:
     """Find out whether what is wrong is a wrong combination of the shards' right values.
 
-    Under suspicion is the side that may be data-parallel code: a stranger's replica step, or else the hand. The other
-    side is asked for each shard alone: the hand about a replica step, TensorFlow on one device about the hand.
-
-    Args:
-        reference: the check's reference; nothing is found where no batch was cut.
-        manual: `manual(params, *batch)`, the hand-written side.
-        rulings: the judgement of each tensor.
-        ours: what the hand gave on the whole batch.
-        theirs: what TensorFlow gave.
-        batch: the whole batch, by name.
-        context: the parameters, and what else is known.
-        told: whether the user said that the hand computes by these shards.
+    Under suspicion is the side that may be data-parallel code: a stranger's replica step, or else the manual side. The
+    other side is asked for each shard alone: the manual side about a replica step, TensorFlow on one device about the
+    manual side.
     """
-    if not isinstance(reference, ReplicaStep | Sharded):
+    if asked.cut is None:
         return None
-    side, other = ("reference", "manual") if isinstance(reference, ReplicaStep) else ("manual", "reference")
-    names = [r.row.name for r in rulings if r.row.verdict == "disagree" and r.blame != other]
-    parts = _parts(reference, manual, dict(context.params), batch, tuple(ours.gradients)) if names else None
+    sides = (Blame.REFERENCE, Blame.MANUAL) if isinstance(asked.cut, ReplicaStep) else (Blame.MANUAL, Blame.REFERENCE)
+    names = asked.wrong(sides[0])
+    ours, params = asked.manual, dict(asked.params)
+    parts = _parts(asked.cut, asked.run, params, asked.batch, tuple(ours.gradients)) if names else None
     if parts is None:
         return None
-    values = {"manual": {**ours.gradients, "loss": ours.loss}, "reference": _with_zeros(ours, theirs)}
-    wrong, right = ({name: np.asarray(values[s][name]) for name in names} for s in (side, other))
-    return diagnose_combination(wrong, right, parts, _candidates(reference, parts, told), context, side)
+    values: dict[str, Params] = {
+        Blame.MANUAL: {**ours.gradients, "loss": ours.loss}, Blame.REFERENCE: _with_zeros(ours, asked.reference)
+    }  # fmt: skip
+    wrong, right = ({name: np.asarray(values[side][name]) for name in names} for side in sides)
+    candidates = _candidates(asked.cut, parts, asked.shards_given)
+    return diagnose_combination(wrong, right, parts, candidates, asked.context, sides[0])
 
 
 def _candidates(reference: Sharded | ReplicaStep, parts: Parts, told: bool) -> list[Combination]:

@@ -229,3 +229,12 @@ def crossed_loss(fit: Fit) -> Cause | None:
                 text = f"the loss scores every row of {one} against every row of {other}; they were broadcast to N x N"
                 return Cause(CauseId.BROADCAST_NXN, text)
     return None
+
+
+def fraction(fit: Fit) -> Cause | None:
+    """A wrong loss that is a simple fraction of the right one."""
+    ratio = Fraction(float(fit.manual / fit.truth)).limit_denominator(1000)
+    if ratio == 0 or not fit.is_met_by(np.asarray(float(ratio)) * fit.truth):
+        return None
+    text = f"{fit.label} is {ratio} times the right value, as if averaged over the wrong number of entries"
+    return Cause(CauseId.FACTOR, text)

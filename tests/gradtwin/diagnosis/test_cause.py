@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradtwin.diagnosis.cause import Context, name_cause, name_loss_cause
+from gradtwin.core.verdicts import CauseId
+from gradtwin.diagnosis.cause import ORDER, Context, Subject, name_cause
 from gradtwin.twins import catalog
 
 RNG = np.random.default_rng(5)
@@ -236,10 +237,10 @@ def test_unrelated_numbers_get_no_cause(seed, shape, other, rows):
 def test_a_loss_of_another_reduction_or_sign_is_named():
     """A single number tells little, but N, -1 and a simple fraction it does."""
     loss = np.asarray(0.7351)
-    assert name_loss_cause(12 * loss, loss, NET).id == "reduction"
-    assert name_loss_cause(-loss, loss, NET).id == "sign"
-    assert name_loss_cause(loss * 12 / 100, loss, NET).id == "factor"
-    assert name_loss_cause(loss + 0.123456789, loss, NET) is None
+    assert name_cause("loss", 12 * loss, loss, NET).id == "reduction"
+    assert name_cause("loss", -loss, loss, NET).id == "sign"
+    assert name_cause("loss", loss * 12 / 100, loss, NET).id == "factor"
+    assert name_cause("loss", loss + 0.123456789, loss, NET) is None
 
 
 @pytest.mark.parametrize("context, logits", [(SIGMOIDS, "z3"), (SOFTMAX, "z")], ids=["binary", "classes"])
@@ -249,5 +250,22 @@ def test_a_loss_of_every_row_against_every_target_is_named(context, logits):
     rows = len(t)
     crossed = -sum((z[i] * t[j]).sum() for i in range(rows) for j in range(rows)) / rows**2
     right = -(z * t).sum() / rows
-    cause = name_loss_cause(np.asarray(3 + crossed), np.asarray(3 + right), context)
+    cause = name_cause("loss", np.asarray(3 + crossed), np.asarray(3 + right), context)
     assert cause is not None and cause.id == "broadcast_nxn"
+
+
+# ---- the order --------------------------------------------------------------------------------------
+
+
+def test_every_slip_of_the_vocabulary_that_a_value_tells_has_a_case_here():
+    """What no case here plants is told by the pair, by the kink, by the code, or has no word."""
+    elsewhere = {CauseId.SWAPPED, CauseId.KINK_CONVENTION, CauseId.STALE_CACHE, CauseId.UNKNOWN}
+    slips = {id for id in CauseId if id.group == "slip"}
+    assert {CauseId(id) for id, *_ in FAULTS.values()} == slips - elsewhere
+
+
+def test_each_rule_stands_once_in_the_order_and_says_why():
+    """A combination of shards is asked about first, what comes from elsewhere last."""
+    rules = [row.rule for row in ORDER]
+    assert len(set(rules)) == len(rules) and all(row.why and row.asked_about for row in ORDER)
+    assert ORDER[0].asked_about == Subject.WHOLE and rules[-1].__name__ == "stale"

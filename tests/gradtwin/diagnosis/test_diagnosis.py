@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gradtwin.diagnosis.diagnosis import diagnose, diagnose_loss
+from gradtwin.diagnosis.diagnosis import diagnose_gradients, diagnose_loss
+from gradtwin.diagnosis.fit import Context
 
 ROWS, INPUTS, HIDDEN, CLASSES = 7, 4, 5, 3
 RNG = np.random.default_rng(4)
@@ -99,7 +100,12 @@ def _diagnosis(source, old, new, cache, values, **names):
     backward = _compiled(source.replace(old, new, 1), **names)
     wrong = backward(PARAMS, cache)
     known = {name: wrong.get(name) for name in right}
-    return diagnose(backward, PARAMS, cache, values, known, right, _differs, batch_size=ROWS, stale=None)
+    return _asked(backward, cache, values, known, right)
+
+
+def _asked(backward, cache, values, manual, right):
+    context = Context(PARAMS, values, right, ROWS, manual)
+    return diagnose_gradients(backward, cache, context, _differs)
 
 
 STRANGERS_FAULTS = [
@@ -243,7 +249,7 @@ def test_the_users_line_is_told(tmp_path):
     cache = _page_cache()
     right = _compiled(PAGE)(PARAMS, cache)
     wrong = scope["backward"](PARAMS, cache)
-    found = diagnose(scope["backward"], PARAMS, cache, cache, wrong, right, _differs, batch_size=ROWS)
+    found = _asked(scope["backward"], cache, cache, wrong, right)
     assert found.cause is not None and "mine.py, line 4" in found.cause.text
     assert "dz2 (layer 2)" in found.text
 
@@ -267,7 +273,7 @@ def test_code_that_cannot_be_followed_is_still_diagnosed_from_its_gradients():
     right = _compiled(PAGE)
     cache = _page_cache()
     gradients = backward(PARAMS, cache)
-    found = diagnose(backward, PARAMS, cache, cache, gradients, right(PARAMS, cache), _differs, batch_size=ROWS)
+    found = _asked(backward, cache, cache, gradients, right(PARAMS, cache))
     assert found.first_wrong == "b1"
     assert found.cause is not None and found.cause.id == "factor"
 
@@ -284,7 +290,7 @@ def test_the_users_code_is_left_as_it_was():
     cache = _page_cache()
     before = {name: value.copy() for name, value in (PARAMS | cache).items()}
     right = _compiled(PAGE)(PARAMS, cache)
-    found = diagnose(backward, PARAMS, cache, cache, backward(PARAMS, cache), right, _differs, batch_size=ROWS)
+    found = _asked(backward, cache, cache, backward(PARAMS, cache), right)
     assert found.cause is not None and found.cause.id == "sign"
     assert all(np.array_equal(value, before[name]) for name, value in (PARAMS | cache).items())
     assert type(kept[0]) is np.ndarray
@@ -292,6 +298,6 @@ def test_the_users_code_is_left_as_it_was():
 
 def test_a_wrong_loss_has_a_diagnosis_of_its_own():
     """A loss that is N times the right one is a sum for a mean."""
-    found = diagnose_loss(np.asarray(7.0), np.asarray(1.0), PARAMS, {}, batch_size=ROWS)
+    found = diagnose_loss(np.asarray(7.0), np.asarray(1.0), Context(PARAMS, {}, {}, ROWS))
     assert found.first_wrong == "loss" and found.cause is not None and found.cause.id == "reduction"
-    assert diagnose_loss(np.asarray(1.2345678), np.asarray(1.0), PARAMS, {}, batch_size=ROWS).cause is None
+    assert diagnose_loss(np.asarray(1.2345678), np.asarray(1.0), Context(PARAMS, {}, {}, ROWS)).cause is None
