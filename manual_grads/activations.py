@@ -18,7 +18,8 @@ def logistic_tails(z: Array) -> tuple[Array, Array]:
         z: any shape, float32 or float64.
 
     Returns:
-        u and d, in (0, 1], the larger of them 1; each of the shape and dtype of `z`.
+        u and d, in [0, 1], the larger of them 1, the smaller 0 where it underflows (|z| > 745 in float64); each of
+        the shape and dtype of `z`.
     """
     return np.exp(np.minimum(z, 0)), np.exp(-np.maximum(z, 0))
 

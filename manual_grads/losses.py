@@ -79,7 +79,7 @@ def softmax_cross_entropy(z: Array, t: Array) -> Array:
         t: targets [B, C], rows that add up to 1 (one-hot).
 
     Returns:
-        One loss a row [B], finite for all finite logits.
+        One loss a row [B], finite where the differences between the row's logits are: (1e308, -1e308) overflows.
     """
     m = z.max(axis=1, keepdims=True)                                     # [B, 1]
     is_largest = np.arange(z.shape[1]) == z.argmax(axis=1)[:, np.newaxis]  # [B, C]

@@ -10,7 +10,7 @@ Forward     h0 = x;  for hidden layer i = 1 … L-1:
 
 Backward    dzL = (p - t) / B
             for i = L … 1:   dWi = h(i-1)ᵀ dzi      dbi = Σ_n dzi_n      dh(i-1) = dzi Wiᵀ
-                             da(i-1) = dh(i-1) ∘ m(i-1)      dz(i-1) = da(i-1) ∘ 1[z(i-1) > 0]
+                             da(i-1) = dh(i-1) ∘ m(i-1)      dz(i-1) = da(i-1) ∘ 1[z(i-1) > 0],   if i > 1
             dx = dh0
 
 Shapes: x [B, D], t [B, C] one-hot, Wi [H(i-1), Hi], bi [Hi], mi [B, Hi].

@@ -6,7 +6,7 @@ Forward     a0 = x;  for layer i = 1 … L:   zi = a(i-1) Wi + bi      ai = σ(z
 
 Backward    dzL = (p - t) / (B·K)
             for i = L … 1:   dWi = a(i-1)ᵀ dzi      dbi = Σ_n dzi_n      da(i-1) = dzi Wiᵀ
-                             dz(i-1) = da(i-1) ∘ σ(z(i-1)) σ(-z(i-1))
+                             dz(i-1) = da(i-1) ∘ σ(z(i-1)) σ(-z(i-1)),   if i > 1
             dx = da0
 
 Shapes: x [B, D], t [B, K], Wi [H(i-1), Hi], bi [Hi], with H0 = D and HL = K.
