@@ -1,4 +1,4 @@
-"""The example that is explained: a point drawn from a seed, or a step in the midst of a training."""
+"""The example that is explained: a point drawn from a seed, or a step of a training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -147,6 +147,10 @@ class Explanation:
     fault: FaultStory | None = None
     notes: tuple[str, ...] = field(default=())
 
+    def __repr__(self) -> str:
+        """Say whose chain rule this is, and where."""
+        return f"Explanation({self.twin!r}, {self.point!r}, {len(self.forward)} values, {len(self.backward)} gradients)"
+
     def to_dict(self) -> dict[str, Any]:
         """Give the explanation as plain data, ready for JSON."""
         return {

@@ -28,7 +28,7 @@ def lines_of(explanation: Explanation, width: int = 80) -> list[Line]:
     if explanation.updates:
         lines += _section("Update", explanation.updates, width, f"by {explanation.rule}")
     if any(not step.whole for step in explanation.backward):
-        lines += [("", ""), ("  Of a large tensor the entry is shown where the two sides are furthest apart.", "dim")]
+        lines += [("", ""), ("  Large tensors: only the entry with the largest difference is shown.", "dim")]
     return [(text.rstrip(), style) for text, style in lines]
 
 

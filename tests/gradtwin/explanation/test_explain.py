@@ -81,6 +81,11 @@ def test_the_gates_show_the_products_of_the_chain_rule() -> None:
     assert (above["w"], above["x"]) == (5.0, -2.0)
 
 
+def test_print_and_repr_of_an_explanation_are_one_line(neuron: Explanation) -> None:
+    """Whose chain rule, at which point, and how much of it there is."""
+    assert repr(neuron) == str(neuron) == f"Explanation('neuron', {neuron.point!r}, 4 values, 6 gradients)"
+
+
 # ---- every twin --------------------------------------------------------------------------------------
 
 
