@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradtwin.core.trees import mapped, replaced
 from gradtwin.core.verdicts import CauseId
 from gradtwin.diagnosis.arrays_at_hand import NamedArray
 from gradtwin.diagnosis.fit import Fit, is_mask
@@ -69,7 +70,10 @@ class Step:
             return None  # shapes that do not fit, an axis that is not there: this is not the repair
 
     def _do(self, operation: Operation, values: dict[int, list[Array]]) -> list[Array]:
-        args, kwargs = _filled((operation.args, operation.kwargs), lambda slot: self.value(slot, values))
+        args, kwargs = mapped(
+            (operation.args, operation.kwargs),
+            lambda leaf: self.value(leaf, values) if isinstance(leaf, Slot) else leaf,
+        )
         if operation.writing == "out":
             kwargs.pop("out")
         if operation.writing == "first":
@@ -137,7 +141,7 @@ def reading(step: Step, arrays: dict[Edge, Array]) -> dict[int, Operation]:
     changed: dict[int, Operation] = {}
     for (number, path), array in arrays.items():
         operation = changed.get(number, step.operations[number])
-        args, kwargs = _exchanged((operation.args, operation.kwargs), path, Slot(outside=array))
+        args, kwargs = replaced((operation.args, operation.kwargs), path, Slot(outside=array))
         changed[number] = replace(operation, args=args, kwargs=kwargs)
     return changed
 
@@ -163,21 +167,3 @@ def line_text(operation: Operation) -> str:
     file, line = operation.line
     name = file.rpartition("/")[2]
     return f" ({name}, line {line})" if name.endswith(".py") else ""
-
-
-def _filled(tree: Any, value: Callable[[Slot], Any]) -> Any:
-    if isinstance(tree, Slot):
-        return value(tree)
-    if isinstance(tree, dict):
-        return {key: _filled(part, value) for key, part in tree.items()}
-    if type(tree) in (list, tuple):
-        return type(tree)(_filled(part, value) for part in tree)
-    return tree
-
-
-def _exchanged(tree: Any, path: tuple[Any, ...], slot: Slot) -> Any:
-    if not path:
-        return slot
-    if isinstance(tree, dict):
-        return tree | {path[0]: _exchanged(tree[path[0]], path[1:], slot)}
-    return type(tree)(_exchanged(part, path[1:], slot) if i == path[0] else part for i, part in enumerate(tree))

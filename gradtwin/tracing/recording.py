@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradtwin.core.precision import is_floating
+from gradtwin.core.trees import mapped
 from manual_grads import Array
 
 _NUMPY = str(Path(np.__file__).parent)
@@ -87,16 +88,14 @@ class Recorder:
 
     def wrap(self, thing: Any, memo: dict[int, Any] | None = None) -> Any:
         """Copy all arrays in a nest of dictionaries, lists and tuples into recorded ones, aliases kept."""
-        memo = {} if memo is None else memo
-        if isinstance(thing, np.ndarray):
-            if id(thing) not in memo:
-                memo[id(thing)] = self._recorded(np.array(thing, order="K", subok=False), -1)
-            return memo[id(thing)]
-        if isinstance(thing, dict):
-            return {key: self.wrap(value, memo) for key, value in thing.items()}
-        if type(thing) in (list, tuple):
-            return type(thing)(self.wrap(value, memo) for value in thing)
-        return thing
+        copies = {} if memo is None else memo
+
+        def wrapped(leaf: Any) -> Any:
+            if isinstance(leaf, np.ndarray) and id(leaf) not in copies:
+                copies[id(leaf)] = self._recorded(np.array(leaf, order="K", subok=False), -1)
+            return copies[id(leaf)] if isinstance(leaf, np.ndarray) else leaf
+
+        return mapped(thing, wrapped)
 
     def call(
         self,
@@ -128,7 +127,8 @@ class Recorder:
         self, step: int, label: str, function: Any, args: Any, kwargs: Any, targets: list[Array]
     ) -> None:
         writing = "" if not targets else "out" if "out" in kwargs else "first"
-        operation = Operation(label, function, self._slots(args), self._slots(kwargs), writing, _users_line())
+        args, kwargs = mapped((tuple(args), kwargs), self._slot)
+        operation = Operation(label, function, args, kwargs, writing, _users_line())
         self.operations[step] = operation
         for target in targets:
             if isinstance(target, Recorded) and target.step >= 0:  # about to be overwritten
@@ -136,18 +136,9 @@ class Recorder:
                     np.array(made) if same_memory(made, plain(target)) else made for made in self.results[target.step]
                 ]
 
-    def _slots(self, thing: Any) -> Any:
-        if isinstance(thing, Recorded):
-            return self._slot(thing)
-        if isinstance(thing, np.ndarray):
-            return Slot(outside=np.array(thing), is_foreign=True)
-        if isinstance(thing, dict):
-            return {key: self._slots(value) for key, value in thing.items()}
-        if type(thing) in (list, tuple):
-            return type(thing)(self._slots(value) for value in thing)
-        return thing
-
-    def _slot(self, array: "Recorded") -> Slot:
+    def _slot(self, array: Any) -> Any:
+        if not isinstance(array, Recorded):
+            return Slot(outside=np.array(array), is_foreign=True) if isinstance(array, np.ndarray) else array
         for index, made in enumerate(self.results.get(array.step, [])):
             if same_memory(made, plain(array)):
                 return Slot(array.step, index)
@@ -264,13 +255,7 @@ class Recorded(np.ndarray):
 
 def plain(thing: Any) -> Any:
     """Give the plain arrays behind recorded ones, in nested tuples, lists and dictionaries too."""
-    if isinstance(thing, Recorded):
-        return thing.view(np.ndarray)
-    if isinstance(thing, dict):
-        return {key: plain(value) for key, value in thing.items()}
-    if type(thing) in (list, tuple):
-        return type(thing)(plain(value) for value in thing)
-    return thing
+    return mapped(thing, lambda leaf: leaf.view(np.ndarray) if isinstance(leaf, Recorded) else leaf)
 
 
 def same_memory(a: Array, b: Array) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from gradtwin.core.trees import mapped
 from manual_grads import Array
 
 LARGE = 4096
@@ -270,13 +271,7 @@ def _value_of(traced: Traced) -> Array:
 
 def _mapped(tree: Any, change: Callable[[Traced], Any]) -> Any:
     """Change every traced array of nested arguments."""
-    if isinstance(tree, Traced):
-        return change(tree)
-    if type(tree) is dict:
-        return {key: _mapped(value, change) for key, value in tree.items()}
-    if type(tree) in (tuple, list):
-        return type(tree)(_mapped(value, change) for value in tree)
-    return tree
+    return mapped(tree, lambda leaf: change(leaf) if isinstance(leaf, Traced) else leaf)
 
 
 def _identity(argument: Any) -> Any:
