@@ -34,8 +34,6 @@ NODES = [name for name in catalog.names() if name.startswith("node_")]
 WRITTEN_OUT = {"mnist": (6, 5, 4, 3)}
 
 
-REFEREE = (ROOT / "docs" / "referee.md").read_text(encoding="utf-8")
-SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "gradtwin").rglob("*.py")}
 
 
 def relative(page):
