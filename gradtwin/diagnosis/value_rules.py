@@ -67,7 +67,7 @@ def _named_numbers(fit: Fit) -> Iterator[tuple[float, CauseId, str]]:
     rows, columns = fit.context.batch_size or 1, fit.truth.shape[-1] if fit.truth.ndim else 1
     yield -1.0, CauseId.SIGN, "is the right gradient with the opposite sign"
     if rows > 1:
-        yield from _reductions(rows, f"the {rows} examples")
+        yield from _reductions(fit, rows, f"the {rows} examples")
     yield 2.0, CauseId.FACTOR, "is twice the right gradient"
     yield 0.5, CauseId.FACTOR, "is half the right gradient"
     for rate in [fit.context.learning_rate] if fit.context.learning_rate else []:
@@ -83,10 +83,14 @@ def _named_numbers(fit: Fit) -> Iterator[tuple[float, CauseId, str]]:
         text = f"was averaged over the {columns} columns too; it must not be"
         yield 1 / columns, CauseId.REDUCTION, text
     for count in {rows * columns, fit.truth.size, *_sizes(fit)} - {1, rows, columns}:
-        yield from _reductions(count, f"{count} entries")
+        yield from _reductions(fit, count, f"{count} entries")
 
 
-def _reductions(count: int, entries: str) -> Iterator[tuple[float, CauseId, str]]:
+def _reductions(fit: Fit, count: int, entries: str) -> Iterator[tuple[float, CauseId, str]]:
+    if fit.name == "loss":  # which of the two losses is meant is the user's to say
+        yield count, CauseId.REDUCTION, f"is summed over {entries}; the reference averages"
+        yield 1 / count, CauseId.REDUCTION, f"is averaged over {entries}; the reference sums"
+        return
     yield count, CauseId.REDUCTION, f"was summed over {entries}; it must be averaged"
     yield 1 / count, CauseId.REDUCTION, f"was averaged over {entries}; it must be summed"
 

@@ -269,3 +269,12 @@ def test_each_rule_stands_once_in_the_order_and_says_why():
     rules = [row.rule for row in ORDER]
     assert len(set(rules)) == len(rules) and all(row.why and row.asked_about for row in ORDER)
     assert ORDER[0].asked_about == Subject.WHOLE and rules[-1].__name__ == "stale"
+
+
+def test_of_a_loss_no_reduction_is_advised():
+    """Which of two losses is meant is the user's to say; of a gradient the sum or the mean is prescribed."""
+    context = Context({}, {}, {}, batch_size=6)
+    loss = name_cause("loss", np.array(12.0), np.array(2.0), context)
+    gradient = name_cause("b1", np.array([2.0, 3.0]) / 6, np.array([2.0, 3.0]), context)
+    assert loss.id == gradient.id == "reduction"
+    assert "must" not in loss.text and gradient.text == "db1 was averaged over the 6 examples; it must be summed"
