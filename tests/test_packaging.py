@@ -55,6 +55,6 @@ def test_the_command_and_the_licence_are_declared(project: dict, wheel: set[str]
 
 
 def test_the_dependencies_are_few_and_have_lower_bounds(project: dict) -> None:
-    """Whoever installs Gradtwin gets what it runs on; TensorBoard brings pillow and markupsafe too."""
+    """An installed Gradtwin has what it runs on; TensorBoard brings pillow and markupsafe too."""
     names = {requirement.split(">=")[0] for requirement in project["project"]["dependencies"]}
     assert names == {"tensorflow", "numpy", "ml-dtypes", "tensorboard", "pillow", "markupsafe", "click", "rich"}

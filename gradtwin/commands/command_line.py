@@ -60,7 +60,7 @@ def figures_that_begin_with(context: click.Context, parameter: click.Parameter, 
 
 
 def twins_asked_for(targets: Sequence[str]) -> "dict[str, Twin]":
-    """Find the twins of names and files, each under its word on the command line; all twins if there is no word."""
+    """Find the twins of names and files, each under its word on the command line; all twins if none is named."""
     from gradtwin.twins import catalog, twin_files
 
     twins: dict[str, Twin] = {}

@@ -1,4 +1,4 @@
-"""How a record looks in a notebook: the record asks here, and whoever draws it has registered here."""
+"""How a record looks in a notebook: the record asks here, and the code that draws it has registered here."""
 
 from collections.abc import Callable
 from typing import Any

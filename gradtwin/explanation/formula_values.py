@@ -24,7 +24,7 @@ GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "ε": "eps", "λ": "lambda"
 
 
 class CannotRead(Exception):
-    """The text is no formula of this grammar, or names a tensor that is not there."""
+    """The text cannot be read as a formula of this grammar, or names a tensor that does not exist."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class PageFormulas:
         return _written_out(rest[-1], self.forward, self.depth) if rest else None
 
     def why_missing(self, name: str) -> str:
-        """Say why there is no formula for a name such as `dx`: it stands where none is looked for, or nowhere."""
+        """Say why a name such as `dx` has no formula: it stands in the middle of a line, or is missing."""
         for number, line in enumerate(self.text.splitlines(), start=1):
             if re.search(rf"(?<![\w∂]){re.escape(name)}(?:_[a-z]+)?\s*=", spelled_out(line)):
                 return (

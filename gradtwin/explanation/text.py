@@ -1,4 +1,4 @@
-"""An explanation as text: a column of formulas, and beside it what the hand, TensorFlow and the witness say."""
+"""An explanation as text: a column of formulas, and beside it both sides' values and an independent one."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ def _section(title: str, steps: Sequence[Step], width: int, remark: str = "") ->
     """Write a title with the columns' names, then every step; those of one number a line each."""
     first = max(20, width - 3 * NUMBERS)
     yield "", ""
-    yield title.ljust(first) + "".join(name.ljust(NUMBERS) for name in ("by hand", "TensorFlow", "witness")), "bold"
+    yield title.ljust(first) + "".join(name.ljust(NUMBERS) for name in ("manual", "reference", "independent")), "bold"
     if remark:
         yield f"  {remark}", "dim"
     equals = ":=" if title == "Update" else "="

@@ -1,4 +1,4 @@
-"""Probes: a gradient held against a witness alone, where there is no second side that differentiates.
+"""Probes: a gradient held against a witness alone, where only one side differentiates.
 
 A small array is probed entry by entry, a large one at some entries and along some dense directions: the
 gradient's component along a direction d, Σ g ∘ d, against the derivative of the function along d.

@@ -17,7 +17,7 @@ def refuse_bad_place(path: Path, *, force: bool) -> None:
     if path.exists() and not force:
         raise _exists(path)
     if not path.absolute().parent.is_dir():
-        raise InputError(f"There is no directory {path.parent}. Create it first.")
+        raise InputError(f"The directory {path.parent} does not exist. Create it first.")
 
 
 def write(path: Path, text: str, *, force: bool) -> None:

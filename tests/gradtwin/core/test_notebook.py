@@ -1,4 +1,4 @@
-"""How a record gets its looks in a notebook: whoever draws it registers, and the record knows nobody."""
+"""How a record gets its looks in a notebook: the code that draws it registers, and the record imports none of it."""
 
 import subprocess
 import sys

@@ -19,7 +19,7 @@ def test_arrays_become_lists_and_what_is_not_finite_null() -> None:
 
 @pytest.mark.parametrize("value", [0, True, None, "nan", 1.5, Verdict.AGREE])
 def test_what_json_has_stays_as_it_is(value: Any) -> None:
-    """A word `nan` is no number."""
+    """A word `nan` stays a word."""
     assert plain.jsonable([value]) == [value]
 
 

@@ -59,7 +59,7 @@ def test_the_file_has_the_permissions_of_any_new_file(folder: Path) -> None:
     [
         ("--output there.html", "there.html exists"),
         ("--output .", "is a directory"),
-        ("--output nowhere/report.html", "no directory nowhere"),
+        ("--output nowhere/report.html", "directory nowhere does not exist"),
         ("--output report.pdf", "--format"),
         ("--output a.md --output there.html", "there.html exists"),
         ("--format pdf", "expected html, md"),
